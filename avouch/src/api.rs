@@ -1,0 +1,152 @@
+//! The issuer's HTTP API, as this command uses it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::data_dir::{self, DataDir};
+use crate::endpoints::Endpoints;
+use crate::http;
+use crate::outcome::Failure;
+
+/// A connection to the API, with the token of this data directory.
+#[derive(Debug)]
+pub(crate) struct Api {
+    url: String,
+    token: String,
+}
+
+impl Api {
+    pub(crate) fn of(data: &DataDir, endpoints: &Endpoints) -> Result<Self> {
+        let token = data_dir::read_text(&data.api_token())?.trim().to_owned();
+        Ok(Self {
+            url: endpoints.api.clone(),
+            token,
+        })
+    }
+
+    pub(crate) async fn issue(&self, request: &IssueRequest<'_>) -> Result<Issued> {
+        self.post("v1/certificates", request).await
+    }
+
+    pub(crate) async fn revoke(&self, request: &RevokeRequest<'_>) -> Result<Revoked> {
+        self.post("v1/revocations", request).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, request: &impl Serialize) -> Result<T> {
+        let authorization = format!("Bearer {}", self.token);
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let url = format!("{}{path}", self.url);
+        let body = serde_json::to_vec(request)?;
+        let answer = http::post(&url, &headers, body, PATIENCE)
+            .await
+            .map_err(|error| {
+                Failure::new(format!("the issuer does not answer: {error:#}"))
+                    .remedy("is `avouch up` running? DIR/run/issuer.log tells what the issuer did")
+            })?;
+        if answer.status.is_success() {
+            return serde_json::from_slice(&answer.body)
+                .context("the issuer's answer is not understood");
+        }
+        Err(refusal(answer.status.as_u16(), &answer.body).into())
+    }
+}
+
+/// `{"error": {"rule", "field", "message", "remedy"}}` to a failure that says all of it.
+fn refusal(status: u16, body: &[u8]) -> Failure {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Refusal,
+    }
+    #[derive(Deserialize)]
+    struct Refusal {
+        rule: Option<String>,
+        field: Option<String>,
+        message: String,
+        remedy: Option<String>,
+    }
+    match serde_json::from_slice::<Body>(body) {
+        Ok(Body { error }) => {
+            let failure = Failure::new(error.message).rule(error.rule, error.field);
+            match error.remedy.filter(|remedy| !remedy.is_empty()) {
+                Some(remedy) => failure.remedy(remedy),
+                None => failure,
+            }
+        }
+        Err(_) => Failure::new(format!(
+            "the issuer answers {status}: {}",
+            String::from_utf8_lossy(&body[..body.len().min(400)])
+        )),
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct IssueRequest<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) profile: &'a str,
+    pub(crate) csr: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hash: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) days: Option<u32>,
+    pub(crate) actor: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Issued {
+    pub(crate) serial: pki::Serial,
+    pub(crate) issuer: String,
+    pub(crate) certificate: String,
+    pub(crate) chain: String,
+    #[serde(flatten)]
+    pub(crate) rest: serde_json::Map<String, Value>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct RevokeRequest<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) serial: pki::Serial,
+    pub(crate) ground: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) case: Option<&'a str>,
+    pub(crate) reason: pki::RevocationReason,
+    pub(crate) actor: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Revoked {
+    pub(crate) revoked_at: pki::Time,
+    pub(crate) reason: pki::RevocationReason,
+    pub(crate) ground: String,
+    pub(crate) already_revoked: bool,
+}
+
+/// Issuing waits for the signer, which may be busy with others.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_rule_field_and_remedy() {
+        let body =
+            br#"{"error":{"rule":"I9","field":"subject.commonName","message":"m","remedy":"r"}}"#;
+        assert_eq!(
+            refusal(422, body).to_string(),
+            "[I9] subject.commonName: m\n  what to do: r"
+        );
+        let body = br#"{"error":{"rule":null,"field":null,"message":"m","remedy":null}}"#;
+        assert_eq!(refusal(422, body).to_string(), "m");
+        assert_eq!(
+            refusal(502, b"<html>").to_string(),
+            "the issuer answers 502: <html>"
+        );
+    }
+}

@@ -1,0 +1,363 @@
+//! What an operator can say: the words, options and examples of the `avouch` command.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pki::{KeyKind, RevocationReason};
+
+/// Run a certificate authority: issue, revoke, and answer for every certificate by OCSP and CRL
+#[derive(Debug, Parser)]
+#[command(
+    name = "avouch",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = "\
+Start here:
+  avouch up                                   make a demo CA in ./avouch-data and run everything
+  openssl req -new -newkey rsa:2048 -nodes -keyout server.key -out server.csr \\
+      -subj /CN=www.example.org -addext subjectAltName=DNS:www.example.org
+  avouch issue --profile server --csr server.csr --out server.pem
+  avouch revoke --cert server.pem --ground subscriber --reason keyCompromise --wait
+  avouch explain <serial>                     all that is known about one certificate
+  avouch status                               every issuer, its OCSP answers and its CRL
+
+Exit codes: 0 done, 64 the command line or a configuration is wrong, 1 it could not be done."
+)]
+pub(crate) struct Cli {
+    /// Data directory: configuration, ledger, keys, what is published
+    #[arg(
+        long,
+        global = true,
+        env = "AVOUCH_DATA",
+        value_name = "DIR",
+        default_value = "./avouch-data"
+    )]
+    pub(crate) data: PathBuf,
+
+    /// Print one JSON object on standard output (errors: one JSON object on standard error)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything on this machine (makes a demo CA first when there is nothing yet)
+    Up(UpOptions),
+    /// Make the CA hierarchy, its keys and every daemon's configuration
+    Init(InitOptions),
+    /// Issue a certificate from a certificate signing request
+    Issue(IssueOptions),
+    /// Revoke a certificate
+    Revoke(RevokeOptions),
+    /// Tell everything that is known about one certificate
+    Explain(ExplainOptions),
+    /// Show every issuer, its OCSP answers, its CRL, and which daemon runs
+    Status(StatusOptions),
+    /// Take over what exists elsewhere
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Check the records
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch up
+  avouch up --listen 0.0.0.0:80 --admin 127.0.0.1:9080
+  avouch --data /srv/ca up --listen 127.0.0.1:0 --admin 127.0.0.1:0
+
+Each daemon is a process of its own; its log is DIR/run/{daemon}.log. One that dies is started again.
+When everything serves, DIR/run/endpoints.json names the URLs and a line that begins with `ready` is
+printed. Ctrl-C stops everything; the next `avouch up` goes on from where it was.")]
+pub(crate) struct UpOptions {
+    /// Where the world asks: OCSP, CRLs, CA certificates (port 0 picks a free one)
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+
+    /// Where monitoring asks: /metrics, /healthz, /readyz (port 0 picks a free one)
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9080")]
+    pub(crate) admin: SocketAddr,
+
+    /// Use the daemons that lie beside this executable as they are, even in a source checkout
+    #[arg(long, env = "AVOUCH_NO_BUILD", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) no_build: bool,
+
+    /// How long everything may take to become ready
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) ready_within: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch init --demo
+  avouch init --hierarchy my-ca.toml --base-url http://status.example.org/
+
+The hierarchy file names each CA: subject, key, hash, validity, issuer, OCSP and CRL policy. The demo's
+own is written to DIR/config/hierarchy.toml as a commented example. When init was interrupted, the same
+command again finishes it.")]
+pub(crate) struct InitOptions {
+    /// The demo's hierarchy: a root and the subordinates member, assured and organisation (the default)
+    #[arg(long, conflicts_with = "hierarchy")]
+    pub(crate) demo: bool,
+
+    /// The hierarchy to make, as TOML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hierarchy: Option<PathBuf>,
+
+    /// Where the status listener is reached from outside; goes into every certificate
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+
+    /// File that holds the passphrase of the signer's keys, kept outside the data directory.
+    /// Without it the passphrase lies beside the keys, which is for a demo only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch issue --profile server --csr server.csr --out server.pem
+  avouch issue --profile client --issuer assured --csr me.csr --hash sha384 --days 90 --out me.pem
+  avouch issue --profile server --csr server.csr --json
+
+The name and the subjectAltNames are taken from the CSR and checked. The serial is printed in hex.")]
+pub(crate) struct IssueOptions {
+    /// Which kind of certificate: server, client, code-signing, or another of DIR/config/profiles
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: String,
+
+    /// The issuing CA (default: the first CA of this data directory that may issue to subscribers)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) issuer: Option<String>,
+
+    /// The certificate signing request, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csr: PathBuf,
+
+    /// Hash of the signature; exactly this one is used, or the request is refused
+    #[arg(long, value_name = "HASH", value_enum)]
+    pub(crate) hash: Option<Hash>,
+
+    /// Days of validity, at most what the profile allows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) days: Option<u32>,
+
+    /// Write the certificate to this file as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Write the issuing CA's certificate and those above it behind the certificate, as servers want it
+    #[arg(long, requires = "out")]
+    pub(crate) with_chain: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl Hash {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch revoke --cert server.pem --ground subscriber --reason keyCompromise --wait
+  avouch revoke --serial 4F0A11C2 --issuer member --ground arbitrator --case a20261121.1
+
+Reasons: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded,
+cessationOfOperation, privilegeWithdrawn, aACompromise. A revocation is for ever.")]
+pub(crate) struct RevokeOptions {
+    /// The certificate to revoke, PEM or DER
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "serial",
+        required_unless_present = "serial"
+    )]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// Its serial number in hex
+    #[arg(long, value_name = "HEX")]
+    pub(crate) serial: Option<String>,
+
+    /// The CA that issued it
+    #[arg(long, value_name = "NAME", required_unless_present = "cert")]
+    pub(crate) issuer: Option<String>,
+
+    /// Who asks for it
+    #[arg(long, value_enum)]
+    pub(crate) ground: Ground,
+
+    /// Reference of the case or ticket
+    #[arg(long, value_name = "REF")]
+    pub(crate) case: Option<String>,
+
+    /// Why, as RFC 5280 names it
+    #[arg(long, value_name = "REASON", default_value = "unspecified")]
+    pub(crate) reason: RevocationReason,
+
+    /// Return when the running edge shows the revocation by OCSP and in the CRL
+    #[arg(long)]
+    pub(crate) wait: bool,
+
+    /// How long --wait waits
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "wait")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Ground {
+    /// The subscriber asks
+    Subscriber,
+    /// Support, in an emergency; to be ratified afterwards
+    Support,
+    /// An arbitrator's ruling
+    Arbitrator,
+}
+
+impl Ground {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Subscriber => "subscriber",
+            Self::Support => "support",
+            Self::Arbitrator => "arbitrator",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch explain 4F0A11C2D37E9B5501A2B3C4D5E6F708
+  avouch explain 4F0A11C2 --issuer member --json")]
+pub(crate) struct ExplainOptions {
+    /// The serial number in hex, as `avouch issue` and openssl print it
+    #[arg(value_name = "SERIAL")]
+    pub(crate) serial: String,
+
+    /// Only this CA (otherwise every CA is searched)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) issuer: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch status
+  avouch status --json")]
+pub(crate) struct StatusOptions {}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Take over a CA: its certificates, their statuses, its CRL, its URLs
+    Ca(Box<ImportCaOptions>),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  with its key, from `openssl ca`; CRLs are made here from now on:
+    avouch import ca --name old --cert cacert.pem --key cakey.pem --index index.txt --crl crl.pem \\
+        --ocsp-path /ocsp/old --crl-path /rsa.crl --cert-path /rsa.crt
+  without its key, status only, with the responder it had:
+    avouch import ca --name old --cert cacert.pem --index index.txt --crl crl.pem \\
+        --responder-cert ocsp.pem --responder-key ocsp.key
+  without either: a CSR for a new responder is printed; let the CA certify it, then
+    avouch import ca --name old --cert cacert.pem --responder-cert ocsp.pem
+
+The same command may be repeated with newer files: what is there already is left as it is, and what was
+revoked stays revoked.")]
+pub(crate) struct ImportCaOptions {
+    /// The name this CA gets here
+    #[arg(long)]
+    pub(crate) name: String,
+
+    /// The CA's certificate, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: PathBuf,
+
+    /// Certificates of the CAs above it
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) chain: Vec<PathBuf>,
+
+    /// The CA's private key, PEM; goes into the signer's encrypted store (demo mode only)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// File that holds the passphrase of --key
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) key_passphrase_file: Option<PathBuf>,
+
+    /// The database of `openssl ca`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) index: Option<PathBuf>,
+
+    /// Go on past lines of --index that cannot be understood (each is named, none is taken over)
+    #[arg(long, requires = "index")]
+    pub(crate) skip_bad_lines: bool,
+
+    /// Certificates this CA issued: PEM bundles or DER files
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) certs: Vec<PathBuf>,
+
+    /// CRLs this CA issued, PEM or DER; each is verified, the newest is served
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) crl: Vec<PathBuf>,
+
+    /// Take statuses from CRLs signed with SHA-1 too
+    #[arg(long, requires = "crl")]
+    pub(crate) accept_sha1: bool,
+
+    /// Certificate of the OCSP responder, issued by this CA
+    #[arg(long, value_name = "FILE")]
+    pub(crate) responder_cert: Option<PathBuf>,
+
+    /// Private key of the OCSP responder, PEM (without it: the key whose CSR was printed before)
+    #[arg(long, value_name = "FILE", requires = "responder_cert")]
+    pub(crate) responder_key: Option<PathBuf>,
+
+    /// Kind of the responder key that is made when none is given (default: fits the CA's key)
+    #[arg(long, value_name = "KIND")]
+    pub(crate) responder_key_kind: Option<KeyKind>,
+
+    /// Write the responder's CSR to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) responder_csr_out: Option<PathBuf>,
+
+    /// Where its OCSP URL lives, e.g. /ocsp/old (served beside the standard one)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ocsp_path: Vec<String>,
+
+    /// Where its CRL URL lives, e.g. /rsa.crl
+    #[arg(long, value_name = "PATH")]
+    pub(crate) crl_path: Vec<String>,
+
+    /// Where its certificate's URL lives, e.g. /rsa.crt
+    #[arg(long, value_name = "PATH")]
+    pub(crate) cert_path: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check the hash chain over every record of the ledger
+    Verify,
+}

@@ -1,0 +1,9 @@
+//! What each word of the command line does.
+
+pub(crate) mod audit;
+pub(crate) mod explain;
+pub(crate) mod import_ca;
+pub(crate) mod init;
+pub(crate) mod issue;
+pub(crate) mod revoke;
+pub(crate) mod status;

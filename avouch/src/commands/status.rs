@@ -1,0 +1,299 @@
+//! `avouch status`: every issuer with its OCSP answers and its CRL, and which daemon runs.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use ledger::{Issuer, Ledger};
+use pki::{Clock, SystemClock, Time};
+use publication::{Directory, Manifest, Trust};
+use serde_json::{Value, json};
+
+use crate::data_dir::{self, DataDir};
+use crate::endpoints::Endpoints;
+use crate::outcome::{Failure, Outcome};
+use crate::table::Table;
+use crate::up::build::PROGRAMS;
+use crate::up::daemon::State;
+use crate::{http, human, records};
+
+pub(crate) async fn status(data: &DataDir) -> Result<Outcome> {
+    let ledger = records::open(data).await?;
+    let now = SystemClock.now();
+    let mut issuers = Vec::new();
+    for issuer in ledger.issuers().await? {
+        issuers.push(IssuerStatus::read(data, &ledger, &issuer, now).await?);
+    }
+    let mut daemons = Vec::new();
+    for name in PROGRAMS {
+        daemons.push(DaemonStatus::look(data, name).await);
+    }
+    let endpoints = Endpoints::read(data)?;
+    let object = json!({
+        "running": endpoints.is_some(),
+        "endpoints": endpoints,
+        "issuers": issuers.iter().map(IssuerStatus::json).collect::<Vec<_>>(),
+        "daemons": daemons.iter().map(DaemonStatus::json).collect::<Vec<_>>(),
+    });
+    let mut text = format!(
+        "{}\n\n{}",
+        issuer_table(&issuers, now),
+        daemon_table(&daemons)
+    );
+    for problem in issuers.iter().flat_map(|issuer| &issuer.problems) {
+        text.push_str(&format!("\n{problem}"));
+    }
+    match &endpoints {
+        Some(endpoints) => text.push_str(&format!("\n\nstatus listener {}", endpoints.status)),
+        None => text.push_str("\n\nnothing runs; start it with `avouch up`"),
+    }
+    Ok(Outcome::new(object, text))
+}
+
+struct IssuerStatus {
+    name: String,
+    signs: bool,
+    issued: u64,
+    revoked: u64,
+    ocsp: Option<Published>,
+    crl: Option<Published>,
+    problems: Vec<String>,
+}
+
+/// What a channel of the publication says.
+struct Published {
+    generation: u64,
+    as_of: u64,
+    issued_at: Time,
+    /// Since when the oldest part is valid.
+    this_update: Option<Time>,
+    /// When the first part ends.
+    next_update: Option<Time>,
+    /// Answers, or entries of the CRL.
+    count: Option<u64>,
+    number: Option<String>,
+}
+
+impl IssuerStatus {
+    async fn read(data: &DataDir, ledger: &Ledger, issuer: &Issuer, now: Time) -> Result<Self> {
+        let counts = ledger.counts(&issuer.name).await?;
+        let mut problems = Vec::new();
+        let mut published = |kind: &str, owner: &std::path::Path, role: &str| {
+            let channel = format!("{kind}/{}", issuer.name);
+            let read = manifest(data, &channel, owner)
+                .map(|manifest| manifest.map(|manifest| Published::of(&manifest, role)));
+            match read {
+                Ok(published) => {
+                    let end = published
+                        .as_ref()
+                        .and_then(|published| published.next_update);
+                    if end.is_some_and(|end| end <= now) {
+                        problems.push(format!(
+                            "{channel}: EXPIRED, no client accepts it; see DIR/run/*.log"
+                        ));
+                    }
+                    published
+                }
+                Err(error) => {
+                    problems.push(format!("{channel}: {error:#}"));
+                    None
+                }
+            }
+        };
+        let ocsp = published("ocsp", &data.presigner_dir(), "answers");
+        let mut crl = published("crl", &data.crl_builder_dir(), "crl");
+        if let (Some(crl), Some(last)) = (&mut crl, ledger.last_crl(&issuer.name).await?) {
+            crl.number.get_or_insert_with(|| last.number.to_string());
+            crl.count.get_or_insert(last.entries);
+        }
+        Ok(Self {
+            name: issuer.name.clone(),
+            signs: issuer.signs,
+            issued: counts.issued,
+            revoked: counts.revoked,
+            ocsp,
+            crl,
+            problems,
+        })
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "signs": self.signs,
+            "issued": self.issued,
+            "revoked": self.revoked,
+            "ocsp": self.ocsp.as_ref().map(|published| published.json("answers")),
+            "crl": self.crl.as_ref().map(|published| published.json("entries")),
+            "problems": self.problems,
+        })
+    }
+}
+
+impl Published {
+    fn of(manifest: &Manifest, role: &str) -> Self {
+        let objects = || manifest.objects_of(role);
+        let detail = |key: &str| objects().find_map(|object| object.details.get(key).cloned());
+        let counted: Vec<u64> = objects()
+            .filter_map(|object| COUNTS.iter().find_map(|key| object.details.get(*key)))
+            .filter_map(|count| count.parse().ok())
+            .collect();
+        Self {
+            generation: manifest.generation,
+            as_of: manifest.as_of,
+            issued_at: manifest.issued_at,
+            this_update: objects().filter_map(|object| object.this_update).min(),
+            next_update: objects().filter_map(|object| object.next_update).min(),
+            count: (!counted.is_empty()).then(|| counted.iter().sum()),
+            number: detail("number"),
+        }
+    }
+
+    fn json(&self, counted: &str) -> Value {
+        let mut object = json!({
+            "generation": self.generation,
+            "as_of": self.as_of,
+            "published_at": self.issued_at,
+            "this_update": self.this_update,
+            "next_update": self.next_update,
+        });
+        object[counted] = json!(self.count);
+        if let Some(number) = &self.number {
+            object["number"] = json!(number);
+        }
+        object
+    }
+}
+
+/// The details under which a publisher says how many answers or entries an object has.
+const COUNTS: [&str; 3] = ["answers", "entries", "count"];
+
+/// The manifest of a channel, verified with the publication key of its owner.
+fn manifest(data: &DataDir, channel: &str, owner: &std::path::Path) -> Result<Option<Manifest>> {
+    let path = owner.join("publication.pub");
+    let mut public_key = [0; 32];
+    hex::decode_to_slice(data_dir::read_text(&path)?.trim(), &mut public_key).map_err(|error| {
+        Failure::new(format!("{} is no publication key: {error}", path.display()))
+    })?;
+    let trust = Trust {
+        prefix: channel.to_owned(),
+        public_key,
+    };
+    Directory::new(data.publication())
+        .manifest(channel, &[trust])
+        .map_err(|refusal| Failure::new(refusal).into())
+}
+
+struct DaemonStatus {
+    name: &'static str,
+    pid: Option<u32>,
+    admin: Option<String>,
+    state: String,
+}
+
+impl DaemonStatus {
+    async fn look(data: &DataDir, name: &'static str) -> Self {
+        let state = State::read(&data.state_file(name));
+        let pid = state
+            .as_ref()
+            .map(|state| state.pid)
+            .filter(|pid| is_alive(*pid));
+        let admin = state
+            .filter(|_| pid.is_some())
+            .and_then(|state| state.admin);
+        let state = match (&pid, &admin) {
+            (None, _) => "does not run".to_owned(),
+            (Some(_), None) => "runs".to_owned(),
+            (Some(_), Some(admin)) => readiness(admin).await,
+        };
+        Self {
+            name,
+            pid,
+            admin,
+            state,
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "name": self.name, "pid": self.pid, "admin": self.admin, "state": self.state })
+    }
+}
+
+async fn readiness(admin: &str) -> String {
+    match http::get(&format!("{admin}readyz"), &[], Duration::from_secs(5)).await {
+        Ok(answer) if answer.status.is_success() => "ready".to_owned(),
+        Ok(answer) => String::from_utf8_lossy(&answer.body)
+            .lines()
+            .collect::<Vec<_>>()
+            .join("; "),
+        Err(error) => format!("does not answer: {error:#}"),
+    }
+}
+
+fn is_alive(pid: u32) -> bool {
+    rustix::process::Pid::from_raw(pid.cast_signed())
+        .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+}
+
+fn issuer_table(issuers: &[IssuerStatus], now: Time) -> String {
+    let mut table = Table::new(&[
+        "issuer",
+        "issued",
+        "revoked",
+        "OCSP answers",
+        "age",
+        "time left",
+        "CRL",
+        "entries",
+        "age",
+        "time left",
+        "key",
+    ]);
+    for issuer in issuers {
+        let [answers, ocsp_age, ocsp_left] = published_cells(issuer.ocsp.as_ref(), now);
+        let [entries, crl_age, crl_left] = published_cells(issuer.crl.as_ref(), now);
+        let number = issuer.crl.as_ref().and_then(|crl| crl.number.clone());
+        table.row([
+            issuer.name.clone(),
+            human::count(issuer.issued),
+            human::count(issuer.revoked),
+            answers,
+            ocsp_age,
+            ocsp_left,
+            number.unwrap_or_else(none),
+            entries,
+            crl_age,
+            crl_left,
+            if issuer.signs { "here" } else { "elsewhere" }.to_owned(),
+        ]);
+    }
+    table.render()
+}
+
+/// How many, how old, how long still valid.
+fn published_cells(published: Option<&Published>, now: Time) -> [String; 3] {
+    let Some(published) = published else {
+        return [none(), none(), none()];
+    };
+    [
+        published.count.map_or_else(none, human::count),
+        published
+            .this_update
+            .map_or_else(none, |time| human::span(time.seconds_until(now))),
+        published
+            .next_update
+            .map_or_else(none, |time| human::span(now.seconds_until(time))),
+    ]
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
+fn daemon_table(daemons: &[DaemonStatus]) -> String {
+    let mut table = Table::new(&["daemon", "pid", "state"]);
+    for daemon in daemons {
+        let pid = daemon.pid.map_or_else(none, |pid| pid.to_string());
+        table.row([daemon.name.to_owned(), pid, daemon.state.clone()]);
+    }
+    table.render()
+}

@@ -1,0 +1,212 @@
+//! The daemons' configurations, written by `avouch init` with absolute paths; an operator may change them.
+
+use std::path::Path;
+
+use anyhow::Result;
+use keystore::Access;
+
+use crate::data_dir::{self, DataDir};
+
+/// What goes into the configurations besides paths.
+#[derive(Debug)]
+pub(crate) struct Settings<'a> {
+    pub(crate) base_url: &'a str,
+    pub(crate) passphrase_file: &'a Path,
+    pub(crate) presigner_public_key: &'a str,
+    pub(crate) crl_builder_public_key: &'a str,
+}
+
+/// Writes every configuration that is not there yet.
+pub(crate) fn write(data: &DataDir, settings: &Settings<'_>) -> Result<()> {
+    for (daemon, text) in [
+        ("signer", signer(data, settings)),
+        ("issuer", issuer(data, settings)),
+        ("ocsp-presigner", presigner(data)),
+        ("crl-builder", crl_builder(data)),
+        ("ocsp-responder", responder(data, settings)),
+    ] {
+        let path = data.config(daemon);
+        if !path.exists() {
+            let text = format!("{}{text}", header(daemon));
+            data_dir::write_atomically(&path, text.as_bytes(), Access::Public)?;
+        }
+    }
+    Ok(())
+}
+
+fn header(daemon: &str) -> String {
+    format!(
+        "# Configuration of {daemon}, written by `avouch init`. `{daemon} --help` tells more.\n\
+         # Change what you like: it is never overwritten. A mistake stops the daemon with exit code 64 and says where.\n\n"
+    )
+}
+
+fn signer(data: &DataDir, settings: &Settings<'_>) -> String {
+    format!(
+        "# The only process that holds CA keys. It listens on a Unix socket for this user alone.\n\
+         socket = {}\n\
+         keys = {}\n\
+         journal = {}\n\
+         # In a demo the passphrase lies beside the keys; elsewhere it does not.\n\
+         passphrase_file = {}\n\
+         # What it signs, judged by itself.\n\
+         profiles = {}\n\n{}",
+        quoted(&data.signer_socket()),
+        quoted(&data.signer_keys()),
+        quoted(&data.signer_journal()),
+        quoted(settings.passphrase_file),
+        quoted(&data.profiles()),
+        daemon(data, "signer"),
+    )
+}
+
+fn issuer(data: &DataDir, settings: &Settings<'_>) -> String {
+    format!(
+        "# The API behind `avouch issue` and `avouch revoke`; requests carry the token.\n\
+         listen = \"127.0.0.1:0\"\n\
+         token_file = {}\n\
+         ledger = {}\n\
+         signer_socket = {}\n\
+         profiles = {}\n\
+         # Goes into every certificate: OCSP, CRL and CA certificate are found below it.\n\
+         base_url = {}\n\
+         # The lists of weak keys that Debian made in 2008, in the openssl-blacklist format, when you have them:\n\
+         # debian_weak_keys = {}\n\n{}",
+        quoted(&data.api_token()),
+        quoted(&data.ledger()),
+        quoted(&data.signer_socket()),
+        quoted(&data.profiles()),
+        quoted_text(settings.base_url),
+        quoted(&data.config_dir().join("openssl-blacklist")),
+        daemon(data, "issuer"),
+    )
+}
+
+fn presigner(data: &DataDir) -> String {
+    let own = data.presigner_dir();
+    format!(
+        "ledger = {}\n\
+         publication = {}\n\
+         # Signs the manifests (Ed25519); the edge trusts the public half.\n\
+         publication_key = {}\n\
+         # Responder keys, one directory per issuer; made and renewed by itself.\n\
+         keys = {}\n\
+         # Where responder certificates are asked for.\n\
+         signer_socket = {}\n\
+         # Threads that sign; 0 is one per core.\n\
+         threads = 0\n\n{}",
+        quoted(&data.ledger()),
+        quoted(&data.publication()),
+        quoted(&own.join("publication.key")),
+        quoted(&own.join("keys")),
+        quoted(&data.signer_socket()),
+        daemon(data, "ocsp-presigner"),
+    )
+}
+
+fn crl_builder(data: &DataDir) -> String {
+    let own = data.crl_builder_dir();
+    format!(
+        "ledger = {}\n\
+         publication = {}\n\
+         # Signs the manifests (Ed25519); the edge trusts the public half.\n\
+         publication_key = {}\n\
+         # CRLs of CAs whose key is elsewhere, served as they are.\n\
+         imported = {}\n\
+         signer_socket = {}\n\n{}",
+        quoted(&data.ledger()),
+        quoted(&data.publication()),
+        quoted(&own.join("publication.key")),
+        quoted(&own.join("imported")),
+        quoted(&data.signer_socket()),
+        daemon(data, "crl-builder"),
+    )
+}
+
+fn responder(data: &DataDir, settings: &Settings<'_>) -> String {
+    format!(
+        "# The edge: no key, no database. `avouch up` gives the address with --listen.\n\
+         listen = \"127.0.0.1:8080\"\n\
+         publication = {}\n\
+         # The highest generation of each channel that was ever served: it never goes back.\n\
+         state = {}\n\n\
+         # Whose manifests count.\n\
+         [[trust]]\n\
+         prefix = \"ocsp/\"\n\
+         public_key = \"{}\"\n\n\
+         [[trust]]\n\
+         prefix = \"crl/\"\n\
+         public_key = \"{}\"\n\n{}",
+        quoted(&data.publication()),
+        quoted(&data.responder_dir()),
+        settings.presigner_public_key,
+        settings.crl_builder_public_key,
+        daemon(data, "ocsp-responder"),
+    )
+}
+
+/// The table that every daemon has.
+fn daemon(data: &DataDir, name: &str) -> String {
+    format!(
+        "[daemon]\n\
+         # /metrics, /healthz, /readyz; port 0 picks a free one, which the state file then names.\n\
+         admin = \"127.0.0.1:0\"\n\
+         state_file = {}\n\
+         log_format = \"text\"   # or \"json\"\n",
+        quoted(&data.state_file(name))
+    )
+}
+
+fn quoted(path: &Path) -> String {
+    quoted_text(&path.to_string_lossy())
+}
+
+/// As TOML writes a string.
+fn quoted_text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_configuration_is_toml_whatever_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(&dir.path().join("a \"b\" \\ ř")).unwrap();
+        data_dir::private_dir(&data.config_dir()).unwrap();
+        let settings = Settings {
+            base_url: "http://127.0.0.1:8080",
+            passphrase_file: &data.demo_passphrase(),
+            presigner_public_key: "00",
+            crl_builder_public_key: "01",
+        };
+        write(&data, &settings).unwrap();
+        for daemon in crate::up::build::PROGRAMS {
+            let text = std::fs::read_to_string(data.config(daemon)).unwrap();
+            let table: toml::Table = toml::from_str(&text).unwrap();
+            let state_file = table["daemon"]["state_file"].as_str().unwrap();
+            assert_eq!(Path::new(state_file), data.state_file(daemon));
+        }
+    }
+
+    #[test]
+    fn what_an_operator_changed_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path()).unwrap();
+        data_dir::private_dir(&data.config_dir()).unwrap();
+        std::fs::write(data.config("issuer"), "changed = true\n").unwrap();
+        let settings = Settings {
+            base_url: "",
+            passphrase_file: Path::new("/p"),
+            presigner_public_key: "",
+            crl_builder_public_key: "",
+        };
+        write(&data, &settings).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(data.config("issuer")).unwrap(),
+            "changed = true\n"
+        );
+        assert!(data.config("signer").exists());
+    }
+}

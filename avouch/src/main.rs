@@ -1,0 +1,72 @@
+//! `avouch`: the operator's one command.
+#![forbid(unsafe_code)]
+
+mod api;
+mod cli;
+mod commands;
+mod config_files;
+mod data_dir;
+mod edge;
+mod endpoints;
+mod http;
+mod human;
+mod index_txt;
+mod installation;
+mod operator;
+mod outcome;
+mod progress;
+mod records;
+mod shipped;
+mod table;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::cli::{AuditCommand, Cli, Command, ImportCommand};
+use crate::data_dir::DataDir;
+use crate::outcome::{EX_USAGE, Outcome};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed terminal leaves nobody to tell; the exit code still does.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { EX_USAGE } else { 0 });
+        }
+    };
+    // One thread: the daemons end with the thread that started them (`--die-with-parent`).
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return outcome::fail(&error.into(), cli.json),
+    };
+    match runtime.block_on(run(&cli)) {
+        Ok(outcome) => {
+            outcome.print(cli.json);
+            ExitCode::SUCCESS
+        }
+        Err(error) => outcome::fail(&error, cli.json),
+    }
+}
+
+async fn run(cli: &Cli) -> Result<Outcome> {
+    let data = DataDir::new(&cli.data)?;
+    match &cli.command {
+        Command::Up(options) => up::up(&data, options, cli.json).await,
+        Command::Init(options) => commands::init::init(&data, options).await,
+        Command::Issue(options) => commands::issue::issue(&data, options).await,
+        Command::Revoke(options) => commands::revoke::revoke(&data, options).await,
+        Command::Explain(options) => commands::explain::explain(&data, options).await,
+        Command::Status(_) => commands::status::status(&data).await,
+        Command::Import(ImportCommand::Ca(options)) => {
+            commands::import_ca::import(&data, options).await
+        }
+        Command::Audit(AuditCommand::Verify) => commands::audit::verify(&data).await,
+    }
+}

@@ -1,0 +1,57 @@
+//! The daemons in the order in which they start; each needs those before it.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+
+use super::build::Programs;
+use super::daemon::{Daemon, Readiness, WhenItDies};
+use crate::data_dir::DataDir;
+use crate::installation::Mode;
+
+pub(super) fn all(
+    data: &DataDir,
+    programs: &Programs,
+    mode: Mode,
+    listen: SocketAddr,
+    admin: SocketAddr,
+) -> Vec<Daemon> {
+    let daemon = |name: &'static str, more: &[&str]| Daemon {
+        name,
+        program: programs.path(name),
+        arguments: arguments(data, name, more),
+        state_file: data.state_file(name),
+        log: data.log(name),
+        readiness: Readiness::Admin,
+        when_it_dies: WhenItDies::Restart,
+    };
+    let signer = Daemon {
+        readiness: Readiness::SignerSocket(data.signer_socket()),
+        when_it_dies: match mode {
+            Mode::Demo => WhenItDies::RestartWithWarning,
+            Mode::Attended => WhenItDies::Leave,
+        },
+        ..daemon("signer", &[])
+    };
+    vec![
+        signer,
+        daemon("issuer", &[]),
+        daemon("ocsp-presigner", &[]),
+        daemon("crl-builder", &[]),
+        daemon(
+            "ocsp-responder",
+            &[
+                "--listen",
+                &listen.to_string(),
+                "--admin",
+                &admin.to_string(),
+            ],
+        ),
+    ]
+}
+
+fn arguments(data: &DataDir, name: &str, more: &[&str]) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["--config".into(), data.config(name).into()];
+    arguments.push("--die-with-parent".into());
+    arguments.extend(more.iter().map(OsString::from));
+    arguments
+}

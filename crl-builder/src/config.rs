@@ -1,0 +1,50 @@
+//! The configuration of the daemon.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use telemetry::DaemonConfig;
+
+/// The whole file. How long CRLs live and how often they come is each issuer's policy, in the ledger.
+///
+/// ```
+/// let config: crl_builder::Config = toml::from_str(r#"
+///     ledger = "/srv/avouch/ledger/ledger.sqlite"
+///     publication = "/srv/avouch/publication"
+///     # Signs the manifests (Ed25519, PKCS#8 PEM, mode 0600).
+///     publication_key = "/srv/avouch/crl-builder/publication.key"
+///     # {issuer}.crl of CAs whose key is elsewhere, served as they are.
+///     imported = "/srv/avouch/crl-builder/imported"
+///     # Whether such a CRL may be signed with SHA-1. `avouch import ca` has asked that before it put one there.
+///     accept_sha1 = true
+///     signer_socket = "/srv/avouch/run/signer.sock"
+///
+///     [daemon]
+///     state_file = "/srv/avouch/run/crl-builder.json"
+/// "#).unwrap();
+/// assert!(config.accept_sha1);
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The ledger's database.
+    pub ledger: PathBuf,
+    /// The publication directory.
+    pub publication: PathBuf,
+    /// The private key that signs manifests.
+    pub publication_key: PathBuf,
+    /// The directory of imported CRLs.
+    pub imported: PathBuf,
+    /// Whether imported CRLs may be signed with SHA-1.
+    #[serde(default = "yes")]
+    pub accept_sha1: bool,
+    /// The signer's socket.
+    pub signer_socket: PathBuf,
+    /// What every daemon has.
+    #[serde(default)]
+    pub daemon: DaemonConfig,
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,70 @@
+//! What went wrong for one issuer. It is tried again; what was published stays.
+
+use ledger::LedgerError;
+use pki::{DerError, Violation};
+use publication::{PublishError, Refusal};
+use signer_client::{RefusalCode, SignerError};
+
+/// Why there is no new CRL.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The ledger cannot be read or written.
+    #[error("the ledger: {0}")]
+    Ledger(#[from] LedgerError),
+    /// The CA's certificate in the ledger is no certificate.
+    #[error("the CA certificate in the ledger cannot be read: {0}")]
+    Certificate(#[from] DerError),
+    /// No CRL can be signed any more.
+    #[error("{0}")]
+    Ended(String),
+    /// The signer is away or refuses.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// What came back from the signer, or was imported, breaks a rule.
+    #[error("{what} is not published: {violation}")]
+    Unfit {
+        /// Which CRL.
+        what: String,
+        /// The rule.
+        violation: Violation,
+    },
+    /// The imported CRL cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    Imported {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The publication cannot be written.
+    #[error(transparent)]
+    Publication(#[from] PublishError),
+    /// What is published cannot be read back.
+    #[error("what is published cannot be read: {0}")]
+    Published(#[from] Refusal),
+}
+
+impl Failure {
+    /// The step that failed, for the metric.
+    pub(crate) fn step(&self) -> &'static str {
+        match self {
+            Self::Ledger(_) | Self::Certificate(_) => "ledger",
+            Self::Ended(_) => "ended",
+            Self::Signer(_) => "signer",
+            Self::Unfit { .. } => "verification",
+            Self::Imported { .. } => "imported",
+            Self::Publication(_) | Self::Published(_) => "publication",
+        }
+    }
+
+    /// Whether the signer has signed a higher number than the one asked for.
+    pub(crate) fn is_number_too_low(&self) -> bool {
+        matches!(
+            self,
+            Self::Signer(SignerError::Refused {
+                code: RefusalCode::CrlNotNewer,
+                ..
+            })
+        )
+    }
+}

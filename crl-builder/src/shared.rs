@@ -1,0 +1,33 @@
+//! What all workers share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ledger::Ledger;
+use pki::Clock;
+use telemetry::Health;
+
+use crate::{Metrics, PublicationKey};
+
+/// Everything that is not of one issuer.
+#[derive(Debug)]
+pub struct Shared<S> {
+    /// Whether imported CRLs may be signed with SHA-1.
+    pub accept_sha1: bool,
+    /// The current time.
+    pub clock: Arc<dyn Clock>,
+    /// Where each worker tells how its issuer is.
+    pub health: Health,
+    /// The directory of imported CRLs.
+    pub imported: PathBuf,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// What the daemon tells about itself.
+    pub metrics: Metrics,
+    /// The publication directory.
+    pub publication: PathBuf,
+    /// Signs the manifests.
+    pub publication_key: Arc<PublicationKey>,
+    /// Signs the CRLs.
+    pub signer: S,
+}

@@ -1,0 +1,340 @@
+//! The work for one issuer: a loop that never gives up and never holds up another issuer (V12).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use ledger::Issuer;
+use pki::crl::Crl;
+use pki::crl::verify::{Expected, Scope, verify_crl};
+use pki::{Certificate, CrlNumber};
+use publication::Publisher;
+use telemetry::{Part, Stopper};
+use tokio::sync::watch;
+
+use crate::build::{Built, build, own_rules};
+use crate::failure::Failure;
+use crate::feed::{News, last_concerning};
+use crate::imported::{Import, Stamp, imported_rules};
+use crate::live::{self, Live};
+use crate::metrics::Figures;
+use crate::publish::publish;
+use crate::schedule::{Due, Occasion, Situation};
+use crate::shared::Shared;
+use crate::signer::Signer;
+
+/// How often the file of an imported CRL is looked at.
+const LOOK_AT_FILE: Duration = Duration::from_secs(1);
+/// After a failure nothing is tried sooner than this; the schedule may let more time pass.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// Works for one issuer until the daemon stops; taken up again whenever it cannot begin.
+pub(crate) async fn work<S: Signer>(
+    shared: Arc<Shared<S>>,
+    name: String,
+    news: watch::Receiver<News>,
+    stop: Stopper,
+) {
+    while !stop.is_stopped() {
+        match Worker::open(Arc::clone(&shared), &name, news.clone()).await {
+            Ok(worker) => return worker.run(&stop).await,
+            Err(error) => {
+                shared.metrics.failed(&name, "opening");
+                shared
+                    .health
+                    .part(&format!("issuer {name}"))
+                    .set_failed(format!("{error:#}"));
+            }
+        }
+        // None: stopping, which the loop sees.
+        let _ = stop.run_until_stopped(tokio::time::sleep(TRY_AGAIN)).await;
+    }
+}
+
+struct Worker<S> {
+    shared: Arc<Shared<S>>,
+    issuer: Issuer,
+    ca: Certificate,
+    publisher: Publisher,
+    live: Option<Live>,
+    /// Whether `live` may stay as it is.
+    fit: bool,
+    import: Import,
+    /// The imported file as it was when it was last published.
+    stamp: Option<Stamp>,
+    news: watch::Receiver<News>,
+    /// The last event of the ledger, read at the start, that concerns this issuer.
+    concerned: u64,
+    /// The last event at which the issuer itself was read again.
+    read_at: u64,
+    /// Every number of ours is above this one.
+    floor: CrlNumber,
+    built: Option<Instant>,
+    failed: Option<(u32, Instant)>,
+    part: Part,
+}
+
+impl<S: Signer> Worker<S> {
+    async fn open(
+        shared: Arc<Shared<S>>,
+        name: &str,
+        news: watch::Receiver<News>,
+    ) -> anyhow::Result<Self> {
+        let found = shared.ledger.issuer(name).await?;
+        let issuer = found.context("the ledger has no issuer of this name")?;
+        let ca = Certificate::from_der(&issuer.certificate)?;
+        let publisher = Publisher::open(
+            &shared.publication,
+            &format!("crl/{name}"),
+            shared.publication_key.public(),
+            shared.publication_key.signer(),
+            Arc::clone(&shared.clock),
+        )?;
+        let published = live::read(&publisher).unwrap_or_else(|refusal| {
+            tracing::warn!(
+                "the published CRL of {name} cannot be read and will be replaced: {refusal}"
+            );
+            None
+        });
+        let (live, fit) = match &published {
+            Some((crl, as_of)) => (
+                Some(Live::of(crl, *as_of)),
+                is_fit(crl, &issuer, &ca, &shared),
+            ),
+            None => (None, false),
+        };
+        let as_of = live.as_ref().map_or(0, |live| live.as_of);
+        let import = Import::new(&shared.imported, name);
+        let floor = live.as_ref().and_then(|live| live.number.clone());
+        let worker = Self {
+            concerned: last_concerning(&shared.ledger, name, as_of).await?,
+            read_at: 0,
+            floor: floor.unwrap_or_else(CrlNumber::zero),
+            stamp: None,
+            built: None,
+            failed: None,
+            part: shared.health.part(&format!("issuer {name}")),
+            ca,
+            fit,
+            import,
+            issuer,
+            live,
+            news,
+            publisher,
+            shared,
+        };
+        if let Some((crl, _)) = published.filter(|_| worker.fit) {
+            worker.tell(&crl);
+        }
+        Ok(worker)
+    }
+
+    async fn run(mut self, stop: &Stopper) {
+        while !stop.is_stopped() {
+            // Dropped in the middle when the daemon stops: a number that was reserved is skipped.
+            let Some(result) = stop.run_until_stopped(self.turn()).await else {
+                return;
+            };
+            let wait = match result {
+                Ok(wait) => wait,
+                Err(failure) => self.failed(&failure),
+            };
+            let news = &mut self.news;
+            let woken = async {
+                tokio::select! {
+                    changed = news.changed() => if changed.is_err() {
+                        // The reader has ended: so does the daemon.
+                        tokio::time::sleep(wait).await;
+                    },
+                    () = tokio::time::sleep(wait) => {}
+                }
+            };
+            // None: stopping, which the loop sees.
+            let _ = stop.run_until_stopped(woken).await;
+        }
+    }
+
+    /// Does what is due; says how long to wait for an event then.
+    async fn turn(&mut self) -> Result<Duration, Failure> {
+        let news = *self.news.borrow_and_update();
+        let reread = news.concerned > self.read_at;
+        if reread {
+            if let Some(issuer) = self.shared.ledger.issuer(&self.issuer.name).await? {
+                self.ca = Certificate::from_der(&issuer.certificate)?;
+                self.issuer = issuer;
+            }
+            self.read_at = news.concerned;
+        }
+        if self.issuer.signs {
+            self.own_turn(news).await
+        } else {
+            self.imported_turn(news, reread)
+        }
+    }
+
+    async fn own_turn(&mut self, news: News) -> Result<Duration, Failure> {
+        let situation = Situation {
+            published: self
+                .live
+                .as_ref()
+                .filter(|_| self.fit)
+                .and_then(Live::window),
+            concerned: news.concerned.max(self.concerned),
+            head: news.head,
+            since_built: self.built.map(|at| at.elapsed()),
+            failed: self.failed.map(|(times, at)| (times, at.elapsed())),
+        };
+        let occasion = match situation.due(&self.issuer.policy.crl, self.shared.clock.now()) {
+            Due::In(wait) => return Ok(wait),
+            Due::Now(occasion) => occasion,
+        };
+        if occasion == Occasion::LedgerWentBack {
+            tracing::warn!(
+                "the ledger knows less than the published CRL of {}: it was restored; a new CRL is built from it",
+                self.issuer.name
+            );
+        }
+        let started = Instant::now();
+        if let Some(imported) = self.import.number() {
+            self.floor = self.floor.clone().max(imported);
+        }
+        let Shared {
+            ledger,
+            signer,
+            clock,
+            ..
+        } = &*self.shared;
+        let Built { crl, as_of } = build(
+            ledger,
+            signer,
+            &**clock,
+            &self.issuer,
+            &self.ca,
+            &self.floor,
+        )
+        .await?;
+        publish(&mut self.publisher, &self.issuer, Some(&crl), as_of)?;
+        self.shared
+            .metrics
+            .built(&self.issuer.name, started.elapsed());
+        tracing::info!(
+            issuer = self.issuer.name,
+            number = crl.number().map(ToString::to_string),
+            entries = crl.len(),
+            octets = crl.der().len(),
+            as_of,
+            "CRL published ({occasion:?})"
+        );
+        self.floor = crl.number().cloned().unwrap_or_else(|| self.floor.clone());
+        self.built = Some(started);
+        self.succeeded(&crl, as_of);
+        Ok(Duration::ZERO)
+    }
+
+    fn imported_turn(&mut self, news: News, reread: bool) -> Result<Duration, Failure> {
+        let stamp = self.import.stamp()?;
+        if stamp == self.stamp
+            && self.publisher.current().is_some()
+            && !reread
+            && self.failed.is_none()
+        {
+            return Ok(LOOK_AT_FILE);
+        }
+        let live = self.live.as_ref();
+        let now = self.shared.clock.now();
+        let accept_sha1 = self.shared.accept_sha1;
+        let crl = self.import.load(&self.ca, accept_sha1, live, now)?;
+        // A file that was taken away takes nothing down: what is published stays until it is replaced.
+        let kept = match (&crl, &self.live) {
+            (None, Some(_)) => live::read(&self.publisher)?.map(|(crl, _)| crl),
+            _ => None,
+        };
+        let shown = crl.as_ref().or(kept.as_ref());
+        if publish(&mut self.publisher, &self.issuer, shown, news.head)? {
+            tracing::info!(issuer = self.issuer.name, "imported CRL published");
+        }
+        self.stamp = stamp;
+        match shown {
+            Some(shown) => self.succeeded(shown, news.head),
+            None => {
+                self.failed = None;
+                self.part.set_ready();
+            }
+        }
+        Ok(LOOK_AT_FILE)
+    }
+
+    fn succeeded(&mut self, crl: &Crl, as_of: u64) {
+        self.live = Some(Live::of(crl, as_of));
+        self.fit = true;
+        self.failed = None;
+        self.tell(crl);
+    }
+
+    fn tell(&self, crl: &Crl) {
+        let figures = Figures {
+            number: crl.number(),
+            this_update: crl.this_update(),
+            next_update: crl.next_update(),
+            entries: crl.len(),
+            octets: crl.der().len(),
+        };
+        self.shared.metrics.published(&self.issuer.name, &figures);
+        self.part.set_ready();
+    }
+
+    /// Notes a failure; the CRL that is published stays. Says how long to wait.
+    fn failed(&mut self, failure: &Failure) -> Duration {
+        let times = self.failed.map_or(1, |(times, _)| times.saturating_add(1));
+        self.failed = Some((times, Instant::now()));
+        self.shared
+            .metrics
+            .failed(&self.issuer.name, failure.step());
+        if failure.is_number_too_low() {
+            // Ledger and publication were both lost or restored: numbers that follow the time are above all.
+            let seconds = u64::try_from(self.shared.clock.now().unix()).unwrap_or_default();
+            self.floor = self.floor.clone().max(CrlNumber::from(seconds));
+        }
+        let remains = match self.live.as_ref().and_then(|live| live.next_update) {
+            Some(end) => format!("the published CRL ends at {end}"),
+            None => "no CRL is published".to_owned(),
+        };
+        self.part.set_failed(format!("{failure}; {remains}"));
+        if self.publisher.current().is_none() {
+            // At least the CA certificate can be had.
+            if let Err(error) = publish(&mut self.publisher, &self.issuer, None, 0) {
+                tracing::warn!(
+                    "the CA certificate of {} is not published: {error}",
+                    self.issuer.name
+                );
+            }
+        }
+        TRY_AGAIN
+    }
+}
+
+/// Whether a CRL that was found published may stay.
+fn is_fit<S>(crl: &Crl, issuer: &Issuer, ca: &Certificate, shared: &Shared<S>) -> bool {
+    let profile = if issuer.signs {
+        own_rules(issuer)
+    } else {
+        imported_rules(shared.accept_sha1)
+    };
+    let expected = Expected {
+        ca,
+        now: shared.clock.now(),
+        scope: Scope::Complete,
+        previous: None,
+        profile,
+    };
+    match verify_crl(crl.der(), &expected) {
+        Ok(_) => true,
+        Err(violation) => {
+            tracing::warn!(
+                "the published CRL of {} will be replaced: {violation}",
+                issuer.name
+            );
+            false
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! A CA made by openssl, a ledger, a publication and a signer that does as it is told.
+#![allow(dead_code)] // Each test file uses its own part.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crl_builder::{Metrics, PublicationKey, Shared, Signer, follow};
+use keystore::SigningKey;
+use ledger::{
+    CrlPolicy, Ground, ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, Ledger, Origin,
+    RevocationRequest,
+};
+use pki::crl::Crl;
+use pki::{Certificate, Clock, KeyKind, ManualClock, RevocationReason, Serial, Time};
+use publication::{Directory, Manifest, Trust};
+use signer_client::{RefusalCode, SignCrl, SignerError};
+use telemetry::{Health, Readiness, Stopper};
+use tokio::task::JoinHandle;
+
+pub(crate) struct World {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) clock: ManualClock,
+    pub(crate) ledger: Ledger,
+    pub(crate) signer: FakeSigner,
+    key: Arc<PublicationKey>,
+}
+
+/// A running builder.
+pub(crate) struct Running {
+    pub(crate) health: Health,
+    pub(crate) registry: prometheus::Registry,
+    stop: Stopper,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        // The certificates that openssl makes are valid from now on.
+        let clock = ManualClock::new(pki::SystemClock.now().plus_seconds(600));
+        let ledger = open_ledger(directory.path(), &clock).await;
+        let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
+        Self {
+            signer: FakeSigner::default(),
+            key: Arc::new(PublicationKey::new(key).unwrap()),
+            clock,
+            directory,
+            ledger,
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Adds an issuer whose key the signer has.
+    pub(crate) async fn add_signing(&self, name: &str) -> Certificate {
+        let (certificate, key) = self.make_ca(name);
+        self.signer.state().keys.push((name.to_owned(), key));
+        self.add(name, &certificate, true).await;
+        certificate
+    }
+
+    /// Adds an issuer whose key is elsewhere.
+    pub(crate) async fn add_foreign(&self, name: &str) -> Certificate {
+        let (certificate, _) = self.make_ca(name);
+        self.add(name, &certificate, false).await;
+        certificate
+    }
+
+    async fn add(&self, name: &str, certificate: &Certificate, signs: bool) {
+        let issuer = Issuer {
+            name: name.to_owned(),
+            certificate: certificate.der().to_vec(),
+            chain: vec![],
+            origin: if signs { Origin::Own } else { Origin::Imported },
+            signs,
+            ocsp_paths: vec![],
+            crl_paths: vec![format!("/old/{name}.crl")],
+            certificate_paths: vec![format!("/old/{name}.crt")],
+            policy: IssuerPolicy {
+                crl: CrlPolicy {
+                    min_interval_ms: 300,
+                    ..CrlPolicy::default()
+                },
+                ..IssuerPolicy::default()
+            },
+        };
+        self.ledger.add_issuer(issuer, "test").await.unwrap();
+    }
+
+    fn make_ca(&self, name: &str) -> (Certificate, Arc<SigningKey>) {
+        self.openssl(&[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "3650",
+            "-subj",
+            &format!("/O=Test/CN={name}"),
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
+            "-keyout",
+            &format!("{name}.key"),
+            "-out",
+            &format!("{name}.pem"),
+        ]);
+        let read = |file: String| std::fs::read_to_string(self.path(&file)).unwrap();
+        let key = SigningKey::from_pem(&read(format!("{name}.key"))).unwrap();
+        let certificate = Certificate::from_pem(&read(format!("{name}.pem"))).unwrap();
+        (certificate, Arc::new(key))
+    }
+
+    pub(crate) fn openssl(&self, arguments: &[&str]) -> String {
+        let output = Command::new("openssl")
+            .args(arguments)
+            .current_dir(&self.directory)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "openssl {arguments:?}: {said}");
+        said
+    }
+
+    /// Makes certificates known, valid for a year.
+    pub(crate) async fn certify(&self, issuer: &str, serials: impl IntoIterator<Item = u32>) {
+        let batch: Vec<_> = serials
+            .into_iter()
+            .map(|number| ImportedCertificate {
+                serial: serial(number),
+                not_after: Some(self.clock.now().plus_seconds(365 * 86_400)),
+                subject: None,
+                certificate: None,
+                status: ImportedStatus::Good,
+            })
+            .collect();
+        self.ledger
+            .import_certificates(issuer, &batch, "test")
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn revoke(&self, issuer: &str, number: u32) {
+        let request = RevocationRequest {
+            issuer: issuer.to_owned(),
+            serial: serial(number),
+            actor: "test".to_owned(),
+            ground: Ground::Subscriber,
+            case: None,
+            reason: RevocationReason::KeyCompromise,
+            invalidity_date: None,
+        };
+        self.ledger.revoke(&request).await.unwrap();
+    }
+
+    pub(crate) fn start(&self) -> Running {
+        let registry = prometheus::Registry::new();
+        let health = Health::new();
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let shared = Shared {
+            accept_sha1: false,
+            clock: Arc::clone(&clock),
+            health: health.clone(),
+            imported: self.path("imported"),
+            ledger: self.ledger.clone(),
+            metrics: Metrics::new(&registry, clock).unwrap(),
+            publication: self.path("publication"),
+            publication_key: Arc::clone(&self.key),
+            signer: self.signer.clone(),
+        };
+        let stop = Stopper::new();
+        let task = tokio::spawn(follow(Arc::new(shared), stop.clone()));
+        Running {
+            health,
+            registry,
+            stop,
+            task,
+        }
+    }
+
+    pub(crate) fn manifest(&self, issuer: &str) -> Option<Manifest> {
+        let trust = Trust {
+            prefix: "crl/".to_owned(),
+            public_key: self.key.public(),
+        };
+        self.directory_store()
+            .manifest(&format!("crl/{issuer}"), &[trust])
+            .ok()
+            .flatten()
+    }
+
+    pub(crate) fn crl(&self, issuer: &str) -> Option<Crl> {
+        let manifest = self.manifest(issuer)?;
+        let der = self
+            .directory_store()
+            .object(&manifest.channel, manifest.object("crl")?)
+            .ok()?;
+        Some(Crl::from_der(&der).unwrap())
+    }
+
+    pub(crate) fn number(&self, issuer: &str) -> Option<u64> {
+        self.crl(issuer)?.number()?.to_string().parse().ok()
+    }
+
+    pub(crate) fn import_file(&self, issuer: &str, der: &[u8]) {
+        std::fs::create_dir_all(self.path("imported")).unwrap();
+        let file = self.path(&format!("imported/{issuer}.crl"));
+        std::fs::write(self.path("new.crl"), der).unwrap();
+        std::fs::rename(self.path("new.crl"), file).unwrap();
+    }
+
+    fn directory_store(&self) -> Directory {
+        Directory::new(self.path("publication"))
+    }
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.stop.stop();
+        self.task.await.unwrap().unwrap();
+    }
+
+    /// Why an issuer is not ready, if it is not.
+    pub(crate) fn trouble(&self, issuer: &str) -> Option<String> {
+        match self.health.readiness(Some(issuer)) {
+            Readiness::Ready => None,
+            other => Some(format!("{other:?}")),
+        }
+    }
+
+    pub(crate) fn metric(&self, name: &str, issuer: &str) -> Option<f64> {
+        let family = self
+            .registry
+            .gather()
+            .into_iter()
+            .find(|family| family.name() == name)?;
+        let metric = family
+            .get_metric()
+            .iter()
+            .find(|metric| {
+                metric
+                    .get_label()
+                    .iter()
+                    .any(|label| label.value() == issuer)
+            })?
+            .clone();
+        let gauge = metric.get_gauge().get_value();
+        Some(if gauge == 0.0 {
+            metric.get_counter().get_value()
+        } else {
+            gauge
+        })
+    }
+}
+
+pub(crate) fn serial(number: u32) -> Serial {
+    Serial::from_be_bytes(&(0x4000_0000 + number).to_be_bytes()).unwrap()
+}
+
+/// Waits for something that happens soon.
+pub(crate) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < end {
+        if let Some(found) = look() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("in vain: {what}")
+}
+
+pub(crate) async fn open_ledger(directory: &Path, clock: &ManualClock) -> Ledger {
+    Ledger::open(&directory.join("ledger.sqlite"), Arc::new(clock.clone()))
+        .await
+        .unwrap()
+}
+
+/// Signs in this process, or not.
+#[derive(Clone, Default)]
+pub(crate) struct FakeSigner(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) keys: Vec<(String, Arc<SigningKey>)>,
+    /// The issuers it gives no answer for.
+    pub(crate) away: Vec<String>,
+    /// The issuers it gives garbage for.
+    pub(crate) mad: Vec<String>,
+    /// The last number it claims to have signed.
+    pub(crate) last_number: u64,
+    /// What it was asked to sign: issuer, number, thisUpdate.
+    pub(crate) asked: Vec<(String, String, Time)>,
+}
+
+impl FakeSigner {
+    pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Signer for FakeSigner {
+    async fn sign_crl(&self, _: [u8; 16], crl: SignCrl) -> Result<Vec<u8>, SignerError> {
+        let mut state = self.state();
+        state
+            .asked
+            .push((crl.issuer.clone(), crl.number.to_string(), crl.this_update));
+        if state.away.contains(&crl.issuer) {
+            return Err(SignerError::Unavailable("it is away".to_owned()));
+        }
+        if crl.number <= state.last_number.into() {
+            return Err(SignerError::Refused {
+                code: RefusalCode::CrlNotNewer,
+                field: "number".to_owned(),
+                message: "not above the last one".to_owned(),
+            });
+        }
+        let key = state
+            .keys
+            .iter()
+            .find(|(name, _)| *name == crl.issuer)
+            .unwrap()
+            .1
+            .clone();
+        let mad = state.mad.contains(&crl.issuer);
+        drop(state);
+        let signed = if mad { &crl.tbs[1..] } else { &crl.tbs };
+        Ok(key.sign(crl.signature_algorithm, signed).unwrap())
+    }
+}

@@ -1,0 +1,211 @@
+//! Issuing: from the order through the reservation to the record.
+
+use ledger::{Issuer, LedgerError, Reservation};
+use pki::certificate_builder::assemble;
+use pki::profile::Profile;
+use pki::refusal::Refusal;
+use pki::{Certificate, Serial, SignatureAlgorithm};
+use signer_client::{IssueCertificate, SignerError};
+
+use crate::build::Plan;
+use crate::{Issuance, IssuanceError, Issued, Order, Signer};
+
+/// How often another serial number is tried when one is taken. Once is already next to impossible.
+const RETRIES: usize = 2;
+
+impl<S: Signer> Issuance<S> {
+    /// Issues the certificate that `order` asks for under `profile`.
+    pub async fn issue(&self, order: &Order, profile: &Profile) -> Result<Issued, IssuanceError> {
+        let issuer = self.issuer(&order.issuer).await?;
+        let ca = read_ca(&issuer)?;
+        self.check_key(order).await?;
+        let now = self.clock.now();
+        let plan = Plan::new(order, profile, &issuer, &ca, now, self.base_url.as_deref())?;
+
+        let mut attempts = 0;
+        loop {
+            let reservation = self.reservation(&plan)?;
+            // From here on recovery must not take it for one that a crash left behind.
+            let _in_flight = InFlight::new(self, reservation.request_id);
+            match self.ledger.reserve_serial(&reservation).await {
+                Ok(()) => return self.complete(&reservation, &issuer, &ca).await,
+                Err(LedgerError::SerialTaken { .. }) if attempts < RETRIES => attempts += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Asks the signer, assembles, verifies, records.
+    pub(crate) async fn complete(
+        &self,
+        reservation: &Reservation,
+        issuer: &Issuer,
+        ca: &Certificate,
+    ) -> Result<Issued, IssuanceError> {
+        let Reservation { serial, tbs, .. } = reservation;
+        let algorithm: SignatureAlgorithm =
+            reservation.signature_algorithm.parse().map_err(|error: pki::AlgorithmError| {
+                Refusal::new("I6", "hash", error.to_string(), "Ask again for a certificate.")
+            })?;
+
+        let signature = match self.ask_signer(reservation, algorithm).await {
+            Ok(signature) => signature,
+            Err(error @ IssuanceError::SignerRefused { .. }) => {
+                self.abandon(reservation, &error).await?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+
+        let der = assemble(tbs, algorithm, &signature);
+        let certificate = Certificate::from_der(&der).map_err(|source| {
+            IssuanceError::Unreadable { issuer: issuer.name.clone(), what: "a reservation", source }
+        })?;
+        if let Err(source) = certificate.verify_signed_by(ca.public_key()) {
+            let error =
+                IssuanceError::WrongSignature { issuer: issuer.name.clone(), serial: *serial, source };
+            self.abandon(reservation, &error).await?;
+            return Err(error);
+        }
+
+        let seq = self.ledger.record_certificate(&issuer.name, serial, &der).await?;
+        tracing::info!(
+            issuer = issuer.name,
+            %serial,
+            profile = reservation.profile,
+            actor = reservation.actor,
+            "certificate issued"
+        );
+        Ok(Issued {
+            issuer: issuer.name.clone(),
+            profile: reservation.profile.clone(),
+            certificate,
+            chain: std::iter::once(issuer.certificate.clone())
+                .chain(issuer.chain.iter().cloned())
+                .collect(),
+            seq,
+        })
+    }
+
+    pub(crate) async fn issuer(&self, name: &str) -> Result<Issuer, IssuanceError> {
+        let issuer = self.ledger.issuer(name).await?;
+        Ok(issuer.ok_or_else(|| LedgerError::UnknownIssuer(name.to_owned()))?)
+    }
+
+    /// I5: a key that was compromised is never certified again.
+    async fn check_key(&self, order: &Order) -> Result<(), IssuanceError> {
+        if self.ledger.is_key_blocked(&order.public_key.fingerprint()).await? {
+            return Err(Refusal::new(
+                "I5",
+                "publicKey",
+                "this key is known to be compromised",
+                "Make a new key; renewal after a compromise needs one.",
+            )
+            .into());
+        }
+        Ok(())
+    }
+
+    fn reservation(&self, plan: &Plan<'_>) -> Result<Reservation, IssuanceError> {
+        let serial = random()?;
+        let order = plan.order;
+        Ok(Reservation {
+            issuer: order.issuer.clone(),
+            serial,
+            request_id: request_id()?,
+            profile: plan.profile.name.clone(),
+            tbs: plan.tbs(serial, self.clock.now(), &self.idn)?,
+            signature_algorithm: plan.signature_algorithm.name().to_owned(),
+            csr: order.csr.clone(),
+            not_after: plan.not_after,
+            spki_sha256: order.public_key.fingerprint(),
+            actor: order.actor.clone(),
+        })
+    }
+
+    async fn ask_signer(
+        &self,
+        reservation: &Reservation,
+        signature_algorithm: SignatureAlgorithm,
+    ) -> Result<Vec<u8>, IssuanceError> {
+        let request = IssueCertificate {
+            issuer: reservation.issuer.clone(),
+            profile: reservation.profile.clone(),
+            signature_algorithm,
+            tbs: reservation.tbs.clone(),
+            csr: reservation.csr.clone(),
+        };
+        let answer = self.signer.issue_certificate(reservation.request_id, request).await;
+        answer.map_err(|error| match error {
+            SignerError::Refused { code, field, message } => IssuanceError::SignerRefused {
+                issuer: reservation.issuer.clone(),
+                serial: reservation.serial,
+                code: code.to_string(),
+                field,
+                message,
+            },
+            other => IssuanceError::SignerAway {
+                issuer: reservation.issuer.clone(),
+                serial: reservation.serial,
+                why: other.to_string(),
+            },
+        })
+    }
+
+    async fn abandon(
+        &self,
+        reservation: &Reservation,
+        why: &IssuanceError,
+    ) -> Result<(), IssuanceError> {
+        let Reservation { issuer, serial, .. } = reservation;
+        tracing::error!(%issuer, %serial, "reservation given up: {why}");
+        match self.ledger.abandon_reservation(issuer, serial, &why.to_string()).await {
+            // Somebody else finished it meanwhile.
+            Err(LedgerError::NotReserved { .. }) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+}
+
+/// Forgets a request id at the end of its request, also when nobody waits for the answer any more.
+struct InFlight<'a, S: Signer> {
+    issuance: &'a Issuance<S>,
+    request_id: [u8; 16],
+}
+
+impl<'a, S: Signer> InFlight<'a, S> {
+    fn new(issuance: &'a Issuance<S>, request_id: [u8; 16]) -> Self {
+        issuance.in_flight().insert(request_id);
+        Self { issuance, request_id }
+    }
+}
+
+impl<S: Signer> Drop for InFlight<'_, S> {
+    fn drop(&mut self) {
+        self.issuance.in_flight().remove(&self.request_id);
+    }
+}
+
+pub(crate) fn read_ca(issuer: &Issuer) -> Result<Certificate, IssuanceError> {
+    Certificate::from_der(&issuer.certificate).map_err(|source| IssuanceError::Unreadable {
+        issuer: issuer.name.clone(),
+        what: "the CA certificate",
+        source,
+    })
+}
+
+/// As random as a serial number.
+fn request_id() -> Result<[u8; 16], IssuanceError> {
+    let random = random()?;
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(random.as_bytes()) {
+        *to = *from;
+    }
+    Ok(id)
+}
+
+fn random() -> Result<Serial, IssuanceError> {
+    Serial::random().map_err(|error| {
+        Refusal::new("CERT-01", "serialNumber", error.to_string(), "Try again.").into()
+    })
+}

@@ -1,0 +1,43 @@
+//! Finishes what a crash or an absent signer left, at the start and then again and again.
+
+use std::time::Duration;
+
+use issuance::{Issuance, IssuanceError, Signer};
+use telemetry::Stopper;
+
+use crate::metrics::Metrics;
+
+/// How often is looked for requests that wait for the signer.
+const PERIOD: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run<S: Signer>(issuance: Issuance<S>, metrics: Metrics, stop: Stopper) {
+    while stop.run_until_stopped(pass(&issuance, &metrics)).await.is_some() {
+        if stop.run_until_stopped(tokio::time::sleep(PERIOD)).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn pass<S: Signer>(issuance: &Issuance<S>, metrics: &Metrics) {
+    let recovered = match issuance.recover().await {
+        Ok(recovered) => recovered,
+        Err(error) => {
+            tracing::error!("requests that wait for the signer cannot be looked up: {error}");
+            return;
+        }
+    };
+    let mut waiting = 0;
+    for item in recovered {
+        match item.outcome {
+            Ok(issued) => {
+                metrics.issued(&issued.profile);
+                tracing::info!(issuer = item.issuer, serial = %item.serial, "finished a request that waited");
+            }
+            Err(IssuanceError::SignerAway { .. }) => waiting += 1,
+            Err(error) => {
+                tracing::error!(issuer = item.issuer, serial = %item.serial, "a request that waited: {error}");
+            }
+        }
+    }
+    metrics.pending(waiting);
+}

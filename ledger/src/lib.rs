@@ -1,0 +1,304 @@
+//! The ledger: the only truth about what was issued, what was revoked, by whom, on what ground, in what order.
+//!
+//! Everything else (OCSP answer sets, CRLs) is derived from it and can be rebuilt from it. What it promises:
+//!
+//! - What a call acknowledged is durable: it survives `kill -9` and power loss (V1).
+//! - A serial number is claimed before anything is signed with it, a CRL number before it is used; neither is ever
+//!   given out twice (V5, V6).
+//! - Every change of what is published is an event with a gapless sequence number, committed with the change
+//!   ([`Ledger::changes_after`]).
+//! - Every mutation appends to a hash-chained audit record in the same transaction ([`Ledger::verify_audit`]).
+//!
+//! Several processes may open the same ledger. A consumer keeps the number of the last event it has worked off and is
+//! woken by [`Ledger::watch`], but also looks by itself:
+//!
+//! ```
+//! # use std::{sync::Arc, time::Duration};
+//! # async fn follow(ledger: ledger::Ledger, mut cursor: u64) -> Result<(), ledger::LedgerError> {
+//! let mut watch = ledger.watch();
+//! loop {
+//!     for change in ledger.changes_after(cursor, 1000).await? {
+//!         // … work it off …
+//!         cursor = change.seq;
+//!     }
+//!     watch.changed(Duration::from_secs(5)).await;
+//! }
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod audit;
+mod error;
+mod model;
+mod sqlite;
+mod store;
+mod watch;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pki::{Clock, CrlNumber, Serial};
+
+pub use audit::{AuditFault, AuditRecord, AuditSummary};
+pub use error::LedgerError;
+pub use model::{
+    CertificateRecord, Change, ChangeKind, Counts, CrlPolicy, CrlRecord, Ground, ImportSummary,
+    ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate, OcspPolicy, Origin,
+    Reservation, Revocation, RevocationRequest, StatusRow, Subjects,
+};
+pub use sqlite::SqliteStore;
+pub use store::{Answer, Store};
+pub use watch::Watch;
+
+/// A handle on the ledger; cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Opening.
+impl Ledger {
+    /// Opens the SQLite ledger at `path`, making it when it is not there.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, LedgerError> {
+        Ok(Self::over(Arc::new(SqliteStore::open(path).await?), clock))
+    }
+
+    /// Opens the SQLite ledger at `path`; an error when it is not there.
+    pub async fn open_existing(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, LedgerError> {
+        Ok(Self::over(
+            Arc::new(SqliteStore::open_existing(path).await?),
+            clock,
+        ))
+    }
+
+    /// The ledger kept by any store.
+    pub fn over(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+}
+
+/// Issuers.
+impl Ledger {
+    /// Adds an issuer; the number of its event.
+    pub async fn add_issuer(&self, issuer: Issuer, actor: &str) -> Result<u64, LedgerError> {
+        issuer.validate()?;
+        self.store
+            .add_issuer(self.clock.now(), &issuer, actor)
+            .await
+    }
+
+    /// Changes an issuer; the number of its event.
+    pub async fn update_issuer(
+        &self,
+        name: &str,
+        update: IssuerUpdate,
+        actor: &str,
+    ) -> Result<u64, LedgerError> {
+        self.store
+            .update_issuer(self.clock.now(), name, update, actor)
+            .await
+    }
+
+    /// All issuers in the order they were added.
+    pub async fn issuers(&self) -> Result<Vec<Issuer>, LedgerError> {
+        self.store.issuers().await
+    }
+
+    /// The issuer of that name.
+    pub async fn issuer(&self, name: &str) -> Result<Option<Issuer>, LedgerError> {
+        self.store.issuer(name).await
+    }
+}
+
+/// Issuing: reserve, sign, record.
+impl Ledger {
+    /// Claims a serial number; durable when this returns, so that nothing is signed before.
+    pub async fn reserve_serial(&self, reservation: &Reservation) -> Result<(), LedgerError> {
+        self.store
+            .reserve_serial(self.clock.now(), reservation)
+            .await
+    }
+
+    /// Records the certificate made from a reservation; the number of its event. Its TBSCertificate must be the
+    /// reserved one, octet for octet. Recording the same certificate again changes nothing.
+    pub async fn record_certificate(
+        &self,
+        issuer: &str,
+        serial: &Serial,
+        der: &[u8],
+    ) -> Result<u64, LedgerError> {
+        self.store
+            .record_certificate(self.clock.now(), issuer, serial, der)
+            .await
+    }
+
+    /// Gives up a reservation because the signer refused it. The serial number stays used.
+    pub async fn abandon_reservation(
+        &self,
+        issuer: &str,
+        serial: &Serial,
+        why: &str,
+    ) -> Result<(), LedgerError> {
+        self.store
+            .abandon_reservation(self.clock.now(), issuer, serial, why)
+            .await
+    }
+
+    /// Reservations neither recorded nor given up, oldest first: to be finished after a restart.
+    pub async fn pending_reservations(&self) -> Result<Vec<Reservation>, LedgerError> {
+        self.store.pending_reservations().await
+    }
+}
+
+/// Revoking and taking over.
+impl Ledger {
+    /// Revokes a certificate. Revoking it again returns the first record with `already` set; a stronger reason does
+    /// not rewrite it, but `keyCompromise` blocks the key in any case.
+    pub async fn revoke(&self, request: &RevocationRequest) -> Result<Revocation, LedgerError> {
+        request.validate()?;
+        self.store.revoke(self.clock.now(), request).await
+    }
+
+    /// Takes certificates over from another CA, in one transaction: batches of some thousands are best. Importing the
+    /// same again changes nothing; nothing is ever un-revoked.
+    pub async fn import_certificates(
+        &self,
+        issuer: &str,
+        batch: &[ImportedCertificate],
+        actor: &str,
+    ) -> Result<ImportSummary, LedgerError> {
+        self.store
+            .import_certificates(self.clock.now(), issuer, batch, actor)
+            .await
+    }
+}
+
+/// Looking up. Only issued and imported certificates are found: a reserved serial number has no status yet.
+impl Ledger {
+    /// Everything known about one certificate.
+    pub async fn certificate(
+        &self,
+        issuer: &str,
+        serial: &Serial,
+    ) -> Result<Option<CertificateRecord>, LedgerError> {
+        self.store.certificate(issuer, serial).await
+    }
+
+    /// The certificates of all issuers with that serial number.
+    pub async fn find_serial(
+        &self,
+        serial: &Serial,
+    ) -> Result<Vec<CertificateRecord>, LedgerError> {
+        self.store.find_serial(serial).await
+    }
+
+    /// The status of one certificate; `None` when it was never issued.
+    pub async fn status(
+        &self,
+        issuer: &str,
+        serial: &Serial,
+    ) -> Result<Option<StatusRow>, LedgerError> {
+        self.store.status(issuer, serial).await
+    }
+
+    /// Statuses in the order of serial numbers, after `after`: a full scan goes page by page.
+    pub async fn statuses(
+        &self,
+        issuer: &str,
+        after: Option<Serial>,
+        limit: u32,
+    ) -> Result<Vec<StatusRow>, LedgerError> {
+        self.store.statuses(issuer, after, limit).await
+    }
+
+    /// The statuses of all revoked certificates in the order of serial numbers, expired ones included.
+    pub async fn revoked_entries(&self, issuer: &str) -> Result<Vec<StatusRow>, LedgerError> {
+        self.store.revoked_entries(issuer).await
+    }
+
+    /// How many certificates an issuer has.
+    pub async fn counts(&self, issuer: &str) -> Result<Counts, LedgerError> {
+        self.store.counts(self.clock.now(), issuer).await
+    }
+}
+
+/// Following.
+impl Ledger {
+    /// At most `limit` events after `seq`, in order and without a gap.
+    pub async fn changes_after(&self, seq: u64, limit: u32) -> Result<Vec<Change>, LedgerError> {
+        self.store.changes_after(seq, limit).await
+    }
+
+    /// The number of the last event, 0 when there is none.
+    pub async fn head(&self) -> Result<u64, LedgerError> {
+        self.store.head().await
+    }
+
+    /// Something to wait on for the next event.
+    pub fn watch(&self) -> Watch {
+        Watch::on(self.store.bell())
+    }
+}
+
+/// CRLs.
+impl Ledger {
+    /// Claims the next CRL number, above every number ever claimed and above `above`; durable when this returns.
+    pub async fn reserve_crl_number(
+        &self,
+        issuer: &str,
+        above: &CrlNumber,
+    ) -> Result<CrlNumber, LedgerError> {
+        self.store
+            .reserve_crl_number(self.clock.now(), issuer, above)
+            .await
+    }
+
+    /// Records a CRL that was signed. Its number must have been claimed.
+    pub async fn record_crl(&self, issuer: &str, crl: &CrlRecord) -> Result<(), LedgerError> {
+        self.store.record_crl(self.clock.now(), issuer, crl).await
+    }
+
+    /// The recorded CRL with the highest number.
+    pub async fn last_crl(&self, issuer: &str) -> Result<Option<CrlRecord>, LedgerError> {
+        self.store.last_crl(issuer).await
+    }
+}
+
+/// Keys that may not be certified (I5).
+impl Ledger {
+    /// Whether a key is blocked; by the SHA-256 of its SubjectPublicKeyInfo, DER.
+    pub async fn is_key_blocked(&self, spki_sha256: &[u8; 32]) -> Result<bool, LedgerError> {
+        self.store.is_key_blocked(spki_sha256).await
+    }
+
+    /// Blocks a key for ever.
+    pub async fn block_key(
+        &self,
+        spki_sha256: &[u8; 32],
+        why: &str,
+        actor: &str,
+    ) -> Result<(), LedgerError> {
+        self.store
+            .block_key(self.clock.now(), spki_sha256, why, actor)
+            .await
+    }
+}
+
+/// Audit.
+impl Ledger {
+    /// At most `limit` audit records after `id`, for export.
+    pub async fn audit_records(
+        &self,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, LedgerError> {
+        self.store.audit_records(after, limit).await
+    }
+
+    /// Checks every hash of the audit chain, that every event is covered by it, and that issued certificates and
+    /// revocations are still what it says.
+    pub async fn verify_audit(&self) -> Result<AuditSummary, LedgerError> {
+        self.store.verify_audit().await
+    }
+}

@@ -1,0 +1,18 @@
+//! The values the ledger keeps, free of any database.
+
+mod certificate;
+mod change;
+mod crl;
+mod issuer;
+mod policy;
+mod revocation;
+
+pub use certificate::{
+    CertificateRecord, Counts, ImportSummary, ImportedCertificate, ImportedStatus, Reservation,
+    StatusRow,
+};
+pub use change::{Change, ChangeKind};
+pub use crl::CrlRecord;
+pub use issuer::{Issuer, IssuerUpdate, Origin};
+pub use policy::{CrlPolicy, IssuerPolicy, OcspPolicy, Subjects};
+pub use revocation::{Ground, Revocation, RevocationRequest};

@@ -1,0 +1,268 @@
+//! How long OCSP responses and CRLs of an issuer are valid, and how early they are renewed.
+//!
+//! The limits are those of the Baseline Requirements (4.9.7, 4.9.9, 7.2) and of this project; a policy outside them is
+//! refused where it enters, so that nothing downstream has to judge it again. Rule names are those of the standards
+//! page (`OCSP-35`, `CRL-06`, …).
+
+use pki::KeyKind;
+use serde::{Deserialize, Serialize};
+
+use crate::LedgerError;
+
+const HOURS_OF_10_DAYS: u32 = 240;
+const HOURS_OF_12_MONTHS: u32 = 8760;
+
+/// Validity and renewal of what is said about an issuer's certificates.
+///
+/// Stored as JSON in the ledger and written by operators as TOML: fields may be added with a default, never renamed.
+///
+/// ```
+/// let policy: ledger::IssuerPolicy = serde_json::from_str(r#"{"ocsp": {"validity_hours": 72, "refresh_hours": 36}}"#)?;
+/// assert_eq!(policy.crl.validity_hours, 168);
+/// policy.validate()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IssuerPolicy {
+    /// What the issuer certifies; decides which limits hold.
+    pub subjects: Subjects,
+    /// OCSP responses.
+    pub ocsp: OcspPolicy,
+    /// Certificate revocation lists.
+    pub crl: CrlPolicy,
+}
+
+/// What kind of certificates an issuer issues.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subjects {
+    /// Subscriber (end-entity) certificates: status valid for 10 days at most.
+    #[default]
+    Subscribers,
+    /// CA certificates only, as an offline root: status valid for 12 months at most.
+    CaCertificates,
+}
+
+/// Validity and renewal of OCSP responses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OcspPolicy {
+    /// nextUpdate - thisUpdate (OCSP-35).
+    pub validity_hours: u32,
+    /// A new response is ready this long after thisUpdate (OCSP-36).
+    pub refresh_hours: u32,
+    /// Kind of the delegated responder key; by default chosen from the CA key's kind.
+    pub responder_key: Option<KeyKind>,
+    /// Lifetime of a delegated responder certificate.
+    pub responder_validity_days: u32,
+}
+
+impl Default for OcspPolicy {
+    fn default() -> Self {
+        Self {
+            validity_hours: 96,
+            refresh_hours: 48,
+            responder_key: None,
+            responder_validity_days: 30,
+        }
+    }
+}
+
+/// Validity and renewal of CRLs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CrlPolicy {
+    /// nextUpdate - thisUpdate (CRL-06).
+    pub validity_hours: u32,
+    /// A new CRL at least this often (S3).
+    pub refresh_hours: u32,
+    /// Revocations that come faster share a CRL.
+    pub min_interval_ms: u32,
+    /// thisUpdate lies this far in the past, for relying parties whose clocks are slow.
+    pub backdate_seconds: u32,
+    /// How long an expired certificate stays on the CRL beyond the one CRL past its expiry.
+    pub keep_expired_days: u32,
+}
+
+impl Default for CrlPolicy {
+    fn default() -> Self {
+        Self {
+            validity_hours: 168,
+            refresh_hours: 24,
+            min_interval_ms: 2000,
+            backdate_seconds: 120,
+            keep_expired_days: 0,
+        }
+    }
+}
+
+impl IssuerPolicy {
+    /// The policy of an offline root that certifies CAs only: status valid for a year (S3, OCSP-37, CRL-06).
+    pub fn ca_certificates() -> Self {
+        Self {
+            subjects: Subjects::CaCertificates,
+            ocsp: OcspPolicy {
+                validity_hours: 8760,
+                refresh_hours: 4380,
+                responder_validity_days: 396,
+                ..OcspPolicy::default()
+            },
+            crl: CrlPolicy {
+                validity_hours: 8760,
+                refresh_hours: 4380,
+                ..CrlPolicy::default()
+            },
+        }
+    }
+
+    /// Checks every limit; the error names the rule.
+    pub fn validate(&self) -> Result<(), LedgerError> {
+        match self.subjects {
+            Subjects::Subscribers => {
+                self.ocsp.validate_for_subscribers()?;
+                self.crl.validate_for_subscribers()?;
+            }
+            Subjects::CaCertificates => {
+                self.ocsp.validate_for_ca_certificates()?;
+                self.crl.validate_for_ca_certificates()?;
+            }
+        }
+        self.ocsp.validate_responder()?;
+        self.crl.validate_pace()
+    }
+}
+
+impl OcspPolicy {
+    fn validate_for_subscribers(&self) -> Result<(), LedgerError> {
+        within(
+            "OCSP-35",
+            "ocsp.validity_hours",
+            self.validity_hours,
+            8,
+            HOURS_OF_10_DAYS,
+        )?;
+        let latest = if self.validity_hours < 16 {
+            self.validity_hours / 2
+        } else {
+            (self.validity_hours - 8).min(96)
+        };
+        within(
+            "OCSP-36",
+            "ocsp.refresh_hours",
+            self.refresh_hours,
+            1,
+            latest,
+        )
+    }
+
+    fn validate_for_ca_certificates(&self) -> Result<(), LedgerError> {
+        within(
+            "OCSP-37",
+            "ocsp.validity_hours",
+            self.validity_hours,
+            8,
+            HOURS_OF_12_MONTHS,
+        )?;
+        within(
+            "OCSP-37",
+            "ocsp.refresh_hours",
+            self.refresh_hours,
+            1,
+            self.validity_hours - 1,
+        )
+    }
+
+    fn validate_responder(&self) -> Result<(), LedgerError> {
+        within(
+            "OCSP-65",
+            "ocsp.responder_validity_days",
+            self.responder_validity_days,
+            1,
+            397,
+        )?;
+        if self.responder_validity_days * 24 <= self.refresh_hours {
+            return Err(LedgerError::refused(
+                "OCSP-38",
+                format!(
+                    "ocsp.responder_validity_days = {} ends before the next refresh in {} hours; make it longer",
+                    self.responder_validity_days, self.refresh_hours
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl CrlPolicy {
+    fn validate_for_subscribers(&self) -> Result<(), LedgerError> {
+        within(
+            "CRL-06",
+            "crl.validity_hours",
+            self.validity_hours,
+            2,
+            HOURS_OF_10_DAYS,
+        )?;
+        within(
+            "S3",
+            "crl.refresh_hours",
+            self.refresh_hours,
+            1,
+            24.min(self.validity_hours - 1),
+        )
+    }
+
+    fn validate_for_ca_certificates(&self) -> Result<(), LedgerError> {
+        within(
+            "CRL-06",
+            "crl.validity_hours",
+            self.validity_hours,
+            2,
+            HOURS_OF_12_MONTHS,
+        )?;
+        within(
+            "CRL-06",
+            "crl.refresh_hours",
+            self.refresh_hours,
+            1,
+            self.validity_hours - 1,
+        )
+    }
+
+    fn validate_pace(&self) -> Result<(), LedgerError> {
+        within("S2", "crl.min_interval_ms", self.min_interval_ms, 0, 60_000)?;
+        within(
+            "crl.backdate_seconds",
+            "crl.backdate_seconds",
+            self.backdate_seconds,
+            0,
+            3600,
+        )?;
+        within(
+            "S4",
+            "crl.keep_expired_days",
+            self.keep_expired_days,
+            0,
+            3660,
+        )
+    }
+}
+
+fn within(
+    rule: &'static str,
+    field: &str,
+    value: u32,
+    least: u32,
+    most: u32,
+) -> Result<(), LedgerError> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(LedgerError::refused(
+        rule,
+        format!("{field} = {value} is outside {least} to {most}; choose a value within"),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The ledger in an SQLite database: the embedded default.
+//!
+//! One writer connection per process takes the write lock at once (`BEGIN IMMEDIATE`), so that nothing it has read
+//! changes before it writes and processes queue for the lock; readers have their own connections and snapshots (WAL).
+//! `synchronous = FULL` makes every commit durable before it is acknowledged.
+
+mod audit;
+mod changes;
+mod crls;
+mod errors;
+mod import;
+mod issuers;
+mod keys;
+mod lookup;
+mod open;
+mod reservations;
+mod revocations;
+mod rows;
+mod write;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pki::{CrlNumber, Serial, Time};
+use sqlx::SqlitePool;
+
+use crate::audit::{AuditRecord, AuditSummary};
+use crate::error::LedgerError;
+use crate::model::{
+    CertificateRecord, Change, Counts, CrlRecord, ImportSummary, ImportedCertificate, Issuer,
+    IssuerUpdate, Reservation, Revocation, RevocationRequest, StatusRow,
+};
+use crate::store::{Answer, Store};
+
+/// A ledger in an SQLite file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    bell: PathBuf,
+    bell_file: Arc<File>,
+}
+
+impl SqliteStore {
+    /// Opens the ledger at `path`, making it and its directory when they are not there.
+    pub async fn open(path: &Path) -> Result<Self, LedgerError> {
+        open::open(path).await
+    }
+
+    /// Opens the ledger at `path`; an error when it is not there.
+    pub async fn open_existing(path: &Path) -> Result<Self, LedgerError> {
+        if !path.exists() {
+            return Err(LedgerError::NotInitialised {
+                path: path.to_owned(),
+            });
+        }
+        open::open(path).await
+    }
+}
+
+impl Store for SqliteStore {
+    fn add_issuer<'a>(&'a self, at: Time, issuer: &'a Issuer, actor: &'a str) -> Answer<'a, u64> {
+        Box::pin(issuers::add(self, at, issuer, actor))
+    }
+
+    fn update_issuer<'a>(
+        &'a self,
+        at: Time,
+        name: &'a str,
+        update: IssuerUpdate,
+        actor: &'a str,
+    ) -> Answer<'a, u64> {
+        Box::pin(issuers::update(self, at, name, update, actor))
+    }
+
+    fn issuers(&self) -> Answer<'_, Vec<Issuer>> {
+        Box::pin(issuers::all(self))
+    }
+
+    fn issuer<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Issuer>> {
+        Box::pin(issuers::one(self, name))
+    }
+
+    fn reserve_serial<'a>(&'a self, at: Time, reservation: &'a Reservation) -> Answer<'a, ()> {
+        Box::pin(reservations::reserve(self, at, reservation))
+    }
+
+    fn record_certificate<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        serial: &'a Serial,
+        der: &'a [u8],
+    ) -> Answer<'a, u64> {
+        Box::pin(reservations::record(self, at, issuer, serial, der))
+    }
+
+    fn abandon_reservation<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        serial: &'a Serial,
+        why: &'a str,
+    ) -> Answer<'a, ()> {
+        Box::pin(reservations::abandon(self, at, issuer, serial, why))
+    }
+
+    fn pending_reservations(&self) -> Answer<'_, Vec<Reservation>> {
+        Box::pin(reservations::pending(self))
+    }
+
+    fn revoke<'a>(&'a self, at: Time, request: &'a RevocationRequest) -> Answer<'a, Revocation> {
+        Box::pin(revocations::revoke(self, at, request))
+    }
+
+    fn import_certificates<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        batch: &'a [ImportedCertificate],
+        actor: &'a str,
+    ) -> Answer<'a, ImportSummary> {
+        Box::pin(import::import(self, at, issuer, batch, actor))
+    }
+
+    fn certificate<'a>(
+        &'a self,
+        issuer: &'a str,
+        serial: &'a Serial,
+    ) -> Answer<'a, Option<CertificateRecord>> {
+        Box::pin(lookup::certificate(self, issuer, serial))
+    }
+
+    fn find_serial<'a>(&'a self, serial: &'a Serial) -> Answer<'a, Vec<CertificateRecord>> {
+        Box::pin(lookup::find_serial(self, serial))
+    }
+
+    fn status<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<StatusRow>> {
+        Box::pin(lookup::status(self, issuer, serial))
+    }
+
+    fn statuses<'a>(
+        &'a self,
+        issuer: &'a str,
+        after: Option<Serial>,
+        limit: u32,
+    ) -> Answer<'a, Vec<StatusRow>> {
+        Box::pin(lookup::statuses(self, issuer, after, limit))
+    }
+
+    fn revoked_entries<'a>(&'a self, issuer: &'a str) -> Answer<'a, Vec<StatusRow>> {
+        Box::pin(lookup::revoked_entries(self, issuer))
+    }
+
+    fn counts<'a>(&'a self, now: Time, issuer: &'a str) -> Answer<'a, Counts> {
+        Box::pin(lookup::counts(self, now, issuer))
+    }
+
+    fn changes_after(&self, seq: u64, limit: u32) -> Answer<'_, Vec<Change>> {
+        Box::pin(changes::after(self, seq, limit))
+    }
+
+    fn head(&self) -> Answer<'_, u64> {
+        Box::pin(changes::head(self))
+    }
+
+    fn reserve_crl_number<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        above: &'a CrlNumber,
+    ) -> Answer<'a, CrlNumber> {
+        Box::pin(crls::reserve_number(self, at, issuer, above))
+    }
+
+    fn record_crl<'a>(&'a self, at: Time, issuer: &'a str, crl: &'a CrlRecord) -> Answer<'a, ()> {
+        Box::pin(crls::record(self, at, issuer, crl))
+    }
+
+    fn last_crl<'a>(&'a self, issuer: &'a str) -> Answer<'a, Option<CrlRecord>> {
+        Box::pin(crls::last(self, issuer))
+    }
+
+    fn is_key_blocked<'a>(&'a self, spki_sha256: &'a [u8; 32]) -> Answer<'a, bool> {
+        Box::pin(keys::is_blocked(self, spki_sha256))
+    }
+
+    fn block_key<'a>(
+        &'a self,
+        at: Time,
+        spki_sha256: &'a [u8; 32],
+        why: &'a str,
+        actor: &'a str,
+    ) -> Answer<'a, ()> {
+        Box::pin(keys::block(self, at, spki_sha256, why, actor))
+    }
+
+    fn audit_records(&self, after: u64, limit: u32) -> Answer<'_, Vec<AuditRecord>> {
+        Box::pin(audit::records(self, after, limit))
+    }
+
+    fn verify_audit(&self) -> Answer<'_, AuditSummary> {
+        Box::pin(audit::verify(self))
+    }
+
+    fn bell(&self) -> Option<PathBuf> {
+        Some(self.bell.clone())
+    }
+}

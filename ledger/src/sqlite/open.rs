@@ -1,0 +1,136 @@
+//! Opening: one process at a time makes the file and brings the schema up to date.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlSafeStr, SqlitePool};
+
+use super::SqliteStore;
+use crate::error::LedgerError;
+
+/// How long a process waits for the write lock before it gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+const READERS: u32 = 4;
+
+pub(super) async fn open(path: &Path) -> Result<SqliteStore, LedgerError> {
+    let path = std::path::absolute(path).map_err(|source| LedgerError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    make_directory(&path)?;
+    let guard = lock_schema(path.with_extension("lock")).await?;
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options(&path).create_if_missing(true))
+        .await?;
+    migrate(&writer, &path).await?;
+    drop(guard);
+
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options(&path).pragma("query_only", "ON"));
+    let bell = path.with_extension("bell");
+    let bell_file = Arc::new(private_file(&bell)?);
+    Ok(SqliteStore {
+        writer,
+        readers,
+        bell,
+        bell_file,
+    })
+}
+
+/// Statements are not logged: which certificate somebody looks up is nobody's business (S13).
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(PATIENCE)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .disable_statement_logging()
+}
+
+/// The directory, readable by its owner only: the database's own files follow the umask.
+fn make_directory(path: &Path) -> Result<(), LedgerError> {
+    let Some(directory) = path.parent() else {
+        return Ok(());
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|source| LedgerError::Io {
+            path: directory.to_owned(),
+            source,
+        })
+}
+
+fn private_file(path: &Path) -> Result<File, LedgerError> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| LedgerError::Io {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// A lock that lasts until the file is dropped. SQLite gives the migrator none, and the change of the journal mode of
+/// a new file cannot wait for another one.
+async fn lock_schema(path: PathBuf) -> Result<File, LedgerError> {
+    let file = private_file(&path)?;
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+    // Unwrap safety: the closure does not panic and is not cancelled.
+    locked
+        .expect("locking does not panic")
+        .map_err(|source| LedgerError::Io { path, source })
+}
+
+fn migrations() -> Vec<Migration> {
+    [(1, "ledger", include_str!("migrations/0001_ledger.sql"))]
+        .into_iter()
+        .map(|(version, name, sql)| {
+            Migration::new(
+                version,
+                name.into(),
+                MigrationType::Simple,
+                sql.into_sql_str(),
+                false,
+            )
+        })
+        .collect()
+}
+
+/// Each migration is a transaction of its own; the lock keeps other processes out meanwhile.
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), LedgerError> {
+    let migrator = Migrator::with_migrations(migrations());
+    let known = migrator
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0);
+    match migrator.run(writer).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => Err(LedgerError::NewerSchema {
+            path: path.to_owned(),
+            found,
+            known,
+        }),
+        Err(MigrateError::Execute(error)) => Err(error.into()),
+        Err(other) => Err(LedgerError::Migration(other.to_string())),
+    }
+}

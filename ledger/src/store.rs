@@ -1,0 +1,130 @@
+//! The seam between the ledger and a database.
+//!
+//! A store makes each mutation atomic and durable: state, change events and audit record together, or nothing. It gets
+//! values that [`Ledger`](crate::Ledger) has validated, and the time from the ledger's clock. Every store passes the
+//! same tests (`tests/store_suite.rs`).
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use pki::{CrlNumber, Serial, Time};
+
+use crate::audit::{AuditRecord, AuditSummary};
+use crate::error::LedgerError;
+use crate::model::{
+    CertificateRecord, Change, Counts, CrlRecord, ImportSummary, ImportedCertificate, Issuer,
+    IssuerUpdate, Reservation, Revocation, RevocationRequest, StatusRow,
+};
+
+/// What a store's operation returns.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
+
+/// A database that keeps the ledger. The operations are those of [`Ledger`](crate::Ledger), where they are described.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Adds an issuer; its event.
+    fn add_issuer<'a>(&'a self, at: Time, issuer: &'a Issuer, actor: &'a str) -> Answer<'a, u64>;
+    /// Updates an issuer; its event.
+    fn update_issuer<'a>(
+        &'a self,
+        at: Time,
+        name: &'a str,
+        update: IssuerUpdate,
+        actor: &'a str,
+    ) -> Answer<'a, u64>;
+    /// All issuers in the order they were added.
+    fn issuers(&self) -> Answer<'_, Vec<Issuer>>;
+    /// One issuer.
+    fn issuer<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Issuer>>;
+
+    /// Claims a serial number.
+    fn reserve_serial<'a>(&'a self, at: Time, reservation: &'a Reservation) -> Answer<'a, ()>;
+    /// Records the certificate of a reservation; its event.
+    fn record_certificate<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        serial: &'a Serial,
+        der: &'a [u8],
+    ) -> Answer<'a, u64>;
+    /// Gives up a reservation.
+    fn abandon_reservation<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        serial: &'a Serial,
+        why: &'a str,
+    ) -> Answer<'a, ()>;
+    /// Reservations neither recorded nor given up.
+    fn pending_reservations(&self) -> Answer<'_, Vec<Reservation>>;
+
+    /// Revokes a certificate.
+    fn revoke<'a>(&'a self, at: Time, request: &'a RevocationRequest) -> Answer<'a, Revocation>;
+    /// Takes certificates over.
+    fn import_certificates<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        batch: &'a [ImportedCertificate],
+        actor: &'a str,
+    ) -> Answer<'a, ImportSummary>;
+
+    /// Everything about one certificate.
+    fn certificate<'a>(
+        &'a self,
+        issuer: &'a str,
+        serial: &'a Serial,
+    ) -> Answer<'a, Option<CertificateRecord>>;
+    /// The certificates of all issuers with that serial number.
+    fn find_serial<'a>(&'a self, serial: &'a Serial) -> Answer<'a, Vec<CertificateRecord>>;
+    /// Status of one certificate.
+    fn status<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<StatusRow>>;
+    /// Statuses in the order of serial numbers, after `after`.
+    fn statuses<'a>(
+        &'a self,
+        issuer: &'a str,
+        after: Option<Serial>,
+        limit: u32,
+    ) -> Answer<'a, Vec<StatusRow>>;
+    /// Statuses of all revoked certificates in the order of serial numbers.
+    fn revoked_entries<'a>(&'a self, issuer: &'a str) -> Answer<'a, Vec<StatusRow>>;
+    /// How many there are at `now`.
+    fn counts<'a>(&'a self, now: Time, issuer: &'a str) -> Answer<'a, Counts>;
+
+    /// Events after `seq`.
+    fn changes_after(&self, seq: u64, limit: u32) -> Answer<'_, Vec<Change>>;
+    /// The last event, 0 when there is none.
+    fn head(&self) -> Answer<'_, u64>;
+
+    /// Claims a CRL number.
+    fn reserve_crl_number<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        above: &'a CrlNumber,
+    ) -> Answer<'a, CrlNumber>;
+    /// Records a CRL.
+    fn record_crl<'a>(&'a self, at: Time, issuer: &'a str, crl: &'a CrlRecord) -> Answer<'a, ()>;
+    /// The recorded CRL with the highest number.
+    fn last_crl<'a>(&'a self, issuer: &'a str) -> Answer<'a, Option<CrlRecord>>;
+
+    /// Whether a key may not be certified.
+    fn is_key_blocked<'a>(&'a self, spki_sha256: &'a [u8; 32]) -> Answer<'a, bool>;
+    /// Forbids a key.
+    fn block_key<'a>(
+        &'a self,
+        at: Time,
+        spki_sha256: &'a [u8; 32],
+        why: &'a str,
+        actor: &'a str,
+    ) -> Answer<'a, ()>;
+
+    /// Audit records after `id`.
+    fn audit_records(&self, after: u64, limit: u32) -> Answer<'_, Vec<AuditRecord>>;
+    /// Checks the whole audit chain against the state.
+    fn verify_audit(&self) -> Answer<'_, AuditSummary>;
+
+    /// A file that changes after each commit of any process, for [`crate::Watch`]; `None` when the store has none.
+    fn bell(&self) -> Option<PathBuf>;
+}

@@ -1,0 +1,165 @@
+//! One certificate's entry in a set.
+
+use std::fmt;
+
+use pki::ocsp::response::CertStatus;
+use pki::{Certificate, HashAlgorithm, Serial, Time};
+
+use crate::record::Record;
+use crate::set::AnswerSet;
+
+/// What a set knows about a serial number.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry<'a> {
+    /// Its status, signed.
+    Answer(Answer<'a>),
+    /// It has left: whatever older layers say about it no longer holds.
+    Removed(Serial),
+}
+
+impl Entry<'_> {
+    /// The certificate's serial number.
+    pub fn serial(&self) -> Serial {
+        match self {
+            Self::Answer(answer) => answer.serial(),
+            Self::Removed(serial) => *serial,
+        }
+    }
+}
+
+/// The signed status of one certificate.
+#[derive(Clone, Copy)]
+pub struct Answer<'a> {
+    set: &'a AnswerSet,
+    record: Record<'a>,
+    status: CertStatus,
+}
+
+impl<'a> Answer<'a> {
+    pub(crate) fn new(set: &'a AnswerSet, record: Record<'a>, status: CertStatus) -> Self {
+        Self {
+            set,
+            record,
+            status,
+        }
+    }
+
+    /// The certificate's serial number.
+    pub fn serial(&self) -> Serial {
+        self.record.serial()
+    }
+
+    /// Good or revoked.
+    pub fn status(&self) -> CertStatus {
+        self.status
+    }
+
+    /// When it was signed: thisUpdate and producedAt.
+    pub fn this_update(&self) -> Time {
+        self.set.batches()[self.batch()].this_update
+    }
+
+    /// Until when it may be used; the moment itself is excluded (V3).
+    pub fn next_update(&self) -> Time {
+        self.set.batches()[self.batch()].next_update
+    }
+
+    /// When a newer answer is planned to be there; `Cache-Control: max-age` must not reach beyond (HTTP-10).
+    pub fn refresh_at(&self) -> Time {
+        self.set.batches()[self.batch()].refresh_at
+    }
+
+    /// Whether it may leave at this moment: thisUpdate <= `now` < nextUpdate (V3).
+    pub fn is_current(&self, now: Time) -> bool {
+        self.this_update() <= now && now < self.next_update()
+    }
+
+    /// The delegated responder's certificate in it; `None` if the CA signed it.
+    pub fn responder(&self) -> Option<&'a Certificate> {
+        self.set.batches()[self.batch()].responder.as_ref()
+    }
+
+    /// The number of its batch in [`AnswerSet::batches`].
+    pub fn batch(&self) -> usize {
+        // Checked at opening: below the number of batches.
+        self.record.batch() as usize
+    }
+
+    /// The whole OCSPResponse in DER for a CertID of that hash; `None` if the set has no answers for it.
+    pub fn response(&self, hash: HashAlgorithm) -> Option<Vec<u8>> {
+        let slot = self.set.hash_slot(hash)?;
+        let template = self.set.template(self.batch(), slot);
+        let data = template.template.response_data(
+            &self.serial(),
+            self.status,
+            self.this_update(),
+            self.next_update(),
+        );
+        let signature = template.signature.unpack(self.record.signature(slot));
+        Some(template.template.response(&data, &signature))
+    }
+
+    /// A strong entity tag for [`Answer::response`], without building it.
+    pub fn etag(&self, hash: HashAlgorithm) -> Option<Etag> {
+        let slot = self.set.hash_slot(hash)?;
+        let template = self.set.template(self.batch(), slot);
+        let signature = template.signature.trim(self.record.signature(slot));
+        Some(Etag::new(signature, &template.fingerprint))
+    }
+}
+
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the serial: an answer may be one that somebody asked for (S13).
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("this_update", &self.this_update())
+            .field("next_update", &self.next_update())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A strong entity tag: unlike for unlike responses, the same on every edge.
+///
+/// Everything in a response that differs from certificate to certificate is under its signature, and the rest is its
+/// template. So the tag is a piece of the signature (the same piece under the same template means the same signed
+/// octets, by the strength of the signature algorithm) and a digest of the template.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Etag([u8; Self::LENGTH]);
+
+impl Etag {
+    /// The length of the tag with its quotes.
+    pub const LENGTH: usize = 2 * (SIGNATURE_PIECE + FINGERPRINT) + 2;
+
+    fn new(signature: &[u8], fingerprint: &[u8; FINGERPRINT]) -> Self {
+        let mut text = [b'"'; Self::LENGTH];
+        // Every signature of the format has at least 64 octets.
+        let octets = signature[..SIGNATURE_PIECE].iter().chain(fingerprint);
+        for (pair, octet) in text[1..].chunks_exact_mut(2).zip(octets) {
+            pair[0] = HEX[usize::from(octet >> 4)];
+            pair[1] = HEX[usize::from(octet & 0xf)];
+        }
+        Self(text)
+    }
+
+    /// As it stands in the `ETag` header, quotes included.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// As it stands in the `ETag` header, quotes included.
+    pub fn as_str(&self) -> &str {
+        // Unwrap safety: quotes and hex digits only.
+        std::str::from_utf8(&self.0).unwrap()
+    }
+}
+
+impl fmt::Display for Etag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+pub(crate) const FINGERPRINT: usize = 8;
+const SIGNATURE_PIECE: usize = 16;
+const HEX: &[u8; 16] = b"0123456789abcdef";

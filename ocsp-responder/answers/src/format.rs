@@ -1,0 +1,105 @@
+//! The layout of the object; `docs/answer-set.md` says the same in words.
+//!
+//! *Warning:* stored state. A change of anything here is a new version, and the golden file of each old version stays.
+
+use pki::{HashAlgorithm, SignatureAlgorithm};
+
+/// The media type of the object in the manifest.
+pub const CONTENT_TYPE: &str = "application/vnd.avouch.answer-set";
+
+/// The role of the objects in the manifest of `ocsp/{issuer}`: the base first, each later one over those before it.
+pub const ROLE: &str = "answers";
+
+pub(crate) const MAGIC: &[u8; 8] = b"AVOUCHAS";
+pub(crate) const VERSION: u16 = 1;
+pub(crate) const HEADER_LENGTH: usize = 32;
+pub(crate) const BATCH_LENGTH: usize = 28;
+pub(crate) const COUNT_LENGTH: usize = 8;
+pub(crate) const CHECKSUM_LENGTH: usize = 32;
+pub(crate) const MAX_SERIAL_WIDTH: usize = 20;
+/// RSA-8192 and less; also keeps a garbled width from meaning gigabytes.
+pub(crate) const MAX_SIGNATURE_WIDTH: usize = 1024;
+
+/// The widths on which every offset depends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Layout {
+    pub(crate) serial_width: usize,
+    pub(crate) hashes: usize,
+    pub(crate) signature_width: usize,
+}
+
+impl Layout {
+    pub(crate) const fn status_at(&self) -> usize {
+        self.serial_width
+    }
+
+    pub(crate) const fn time_at(&self) -> usize {
+        self.serial_width + 1
+    }
+
+    pub(crate) const fn batch_at(&self) -> usize {
+        self.serial_width + 9
+    }
+
+    pub(crate) const fn signatures_at(&self) -> usize {
+        self.serial_width + 13
+    }
+
+    pub(crate) const fn record_length(&self) -> usize {
+        self.signatures_at() + self.hashes * self.signature_width
+    }
+
+    pub(crate) fn header(&self, hashes: &[HashAlgorithm]) -> [u8; HEADER_LENGTH] {
+        let mut header = [0; HEADER_LENGTH];
+        header[..8].copy_from_slice(MAGIC);
+        header[8..10].copy_from_slice(&VERSION.to_be_bytes());
+        // Lossless: both are limited above.
+        header[10] = self.serial_width as u8;
+        header[11] = self.hashes as u8;
+        for (slot, hash) in hashes.iter().enumerate() {
+            header[12 + slot] = hash_code(*hash).unwrap_or(0);
+        }
+        header[14..16].copy_from_slice(&(self.signature_width as u16).to_be_bytes());
+        header
+    }
+}
+
+pub(crate) fn hash_code(hash: HashAlgorithm) -> Option<u8> {
+    match hash {
+        HashAlgorithm::Sha1 => Some(1),
+        HashAlgorithm::Sha256 => Some(2),
+        _ => None,
+    }
+}
+
+pub(crate) fn hash_from_code(code: u8) -> Option<HashAlgorithm> {
+    match code {
+        1 => Some(HashAlgorithm::Sha1),
+        2 => Some(HashAlgorithm::Sha256),
+        _ => None,
+    }
+}
+
+const ALGORITHMS: [(u8, SignatureAlgorithm); 7] = [
+    (1, SignatureAlgorithm::RsaSha256),
+    (2, SignatureAlgorithm::RsaSha384),
+    (3, SignatureAlgorithm::RsaSha512),
+    (4, SignatureAlgorithm::EcdsaSha256),
+    (5, SignatureAlgorithm::EcdsaSha384),
+    (6, SignatureAlgorithm::EcdsaSha512),
+    (7, SignatureAlgorithm::Ed25519),
+];
+
+pub(crate) fn algorithm_code(algorithm: SignatureAlgorithm) -> Option<u8> {
+    ALGORITHMS
+        .iter()
+        .find(|(_, known)| *known == algorithm)
+        .map(|(code, _)| *code)
+}
+
+pub(crate) fn algorithm_from_code(code: u8) -> Option<SignatureAlgorithm> {
+    ALGORITHMS
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(_, algorithm)| *algorithm)
+}

@@ -1,0 +1,43 @@
+//! The configuration of the daemon.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use telemetry::DaemonConfig;
+
+/// The whole file.
+///
+/// ```
+/// let config: ocsp_presigner::Config = toml::from_str(r#"
+///     ledger = "/srv/avouch/ledger/ledger.sqlite"
+///     publication = "/srv/avouch/publication"
+///     publication_key = "/srv/avouch/ocsp-presigner/publication.key"  # Ed25519, PKCS#8 PEM, mode 0600
+///     keys = "/srv/avouch/ocsp-presigner/keys"                        # one directory per issuer
+///     signer_socket = "/srv/avouch/run/signer.sock"                   # certifies responder keys
+///     threads = 0                                                     # that sign; 0, the default: one per core
+///
+///     [daemon]
+///     state_file = "/srv/avouch/run/ocsp-presigner.json"
+/// "#).unwrap();
+/// assert_eq!(config.threads, 0);
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The ledger's database.
+    pub ledger: PathBuf,
+    /// The publication directory.
+    pub publication: PathBuf,
+    /// The private key that signs manifests.
+    pub publication_key: PathBuf,
+    /// The directory of responder keys.
+    pub keys: PathBuf,
+    /// The signer's socket.
+    pub signer_socket: PathBuf,
+    /// How many threads sign; 0 is one per core.
+    #[serde(default)]
+    pub threads: usize,
+    /// What every daemon has.
+    #[serde(default)]
+    pub daemon: DaemonConfig,
+}

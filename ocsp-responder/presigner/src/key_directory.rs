@@ -1,0 +1,156 @@
+//! The responder keys of one issuer: files in a directory.
+//!
+//! `{name}.key` is a private key (PEM, mode 0600), `{name}.cer` its certificate (DER or PEM). Keys made here are named by
+//! the SHA-256 of their SubjectPublicKeyInfo; what `avouch import ca` puts here may have any name. A key without a
+//! certificate is one whose certificate is still being asked for.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use keystore::SigningKey;
+use pki::ocsp::verify::verify_responder_certificate;
+use pki::{Certificate, KeyKind, Time};
+
+use crate::responder::Responder;
+
+/// The directory of one issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyDirectory {
+    path: PathBuf,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Fit to sign now, the one that ends last first.
+    pub(crate) responders: Vec<Responder>,
+    /// What cannot be used, and why.
+    pub(crate) problems: Vec<String>,
+}
+
+impl KeyDirectory {
+    /// The directory of `issuer` under `root`.
+    pub(crate) fn new(root: &Path, issuer: &str) -> Self {
+        Self {
+            path: root.join(issuer),
+        }
+    }
+
+    /// Looks at every pair; one that is no good is told about and never used.
+    pub(crate) fn load(&self, ca: &Certificate, now: Time) -> io::Result<Found> {
+        let mut found = Found::default();
+        for key_path in self.files("key")? {
+            let certificate_path = key_path.with_extension("cer");
+            if !certificate_path.exists() {
+                continue;
+            }
+            match load_pair(&key_path, &certificate_path, ca, now) {
+                Ok(responder) => found.responders.push(responder),
+                Err(problem) => found
+                    .problems
+                    .push(format!("{}: {problem}", certificate_path.display())),
+            }
+        }
+        found
+            .responders
+            .sort_by_key(|responder| std::cmp::Reverse(responder.certificate().not_after()));
+        Ok(found)
+    }
+
+    /// A key of that kind that has no certificate yet: one left by an attempt that failed, else a new one, saved.
+    pub(crate) fn key_without_certificate(&self, kind: KeyKind) -> anyhow::Result<SigningKey> {
+        for path in self.files("key")? {
+            if path.with_extension("cer").exists() {
+                continue;
+            }
+            match SigningKey::load_plain(&path) {
+                Ok(key) if key.kind() == kind => return Ok(key),
+                Ok(_) => {}
+                Err(error) => tracing::warn!("{} is not used: {error}", path.display()),
+            }
+        }
+        let key = SigningKey::generate(kind)?;
+        fs::create_dir_all(&self.path)?;
+        key.save_plain(&self.key_path(&key))?;
+        Ok(key)
+    }
+
+    /// Saves the certificate of a key that [`KeyDirectory::key_without_certificate`] gave, if it is what was asked for.
+    pub(crate) fn save_certificate(
+        &self,
+        key: &SigningKey,
+        certificate: &Certificate,
+        ca: &Certificate,
+    ) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            certificate.public_key().spki_der() == key.public_key().spki_der(),
+            "the certificate that came is for another key"
+        );
+        verify_responder_certificate(certificate, ca, certificate.not_before())?;
+        let path = self.key_path(key).with_extension("cer");
+        keystore::write_atomically(&path, certificate.der(), keystore::Access::Public)?;
+        Ok(())
+    }
+
+    /// Removes keys whose certificates have ended.
+    pub(crate) fn remove_ended(&self, now: Time) -> io::Result<()> {
+        for certificate_path in self.files("cer")? {
+            let Ok(certificate) = read_certificate(&certificate_path) else {
+                continue;
+            };
+            if certificate.not_after() < now {
+                let key_path = certificate_path.with_extension("key");
+                tracing::info!("{} has ended and is removed", key_path.display());
+                match fs::remove_file(&key_path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => fs::remove_file(&certificate_path)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn key_path(&self, key: &SigningKey) -> PathBuf {
+        self.path.join(format!(
+            "{}.key",
+            hex::encode(key.public_key().fingerprint())
+        ))
+    }
+
+    fn files(&self, extension: &str) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|found| found == extension) {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+fn load_pair(
+    key: &Path,
+    certificate: &Path,
+    ca: &Certificate,
+    now: Time,
+) -> anyhow::Result<Responder> {
+    let certificate = read_certificate(certificate)?;
+    let key = SigningKey::load_plain(key)?;
+    Ok(Responder::new(key, certificate, ca, now)?)
+}
+
+fn read_certificate(path: &Path) -> anyhow::Result<Certificate> {
+    let octets = fs::read(path)?;
+    match std::str::from_utf8(&octets) {
+        Ok(text) if text.contains("-----BEGIN") => Ok(Certificate::from_pem(text)?),
+        _ => Ok(Certificate::from_der(&octets)?),
+    }
+}

@@ -1,0 +1,120 @@
+//! The key and certificate that sign the answers of one issuer.
+
+use keystore::{KeyError, SigningKey};
+use pki::ocsp::response::Template;
+use pki::ocsp::verify::verify_responder_certificate;
+use pki::{Certificate, HashAlgorithm, KeyKind, SignatureAlgorithm, Time};
+
+/// The CertID hashes that every answer is signed for (OCSP-18).
+pub(crate) const HASHES: [HashAlgorithm; 2] = [HashAlgorithm::Sha1, HashAlgorithm::Sha256];
+
+/// A delegated responder, ready to sign for one CA.
+#[derive(Debug)]
+pub(crate) struct Responder {
+    key: SigningKey,
+    certificate: Certificate,
+    algorithm: SignatureAlgorithm,
+    templates: [Template; 2],
+    shortcoming: Option<String>,
+}
+
+impl Responder {
+    /// Pairs a key with its certificate; refused unless the certificate lets this key speak for `ca` at `now`
+    /// (RFC 6960 section 4.2.2.2).
+    pub(crate) fn new(
+        key: SigningKey,
+        certificate: Certificate,
+        ca: &Certificate,
+        now: Time,
+    ) -> Result<Self, ResponderError> {
+        if key.public_key().spki_der() != certificate.public_key().spki_der() {
+            return Err(ResponderError::OtherKey);
+        }
+        answers::check_delegation(&certificate, ca)
+            .map_err(|violation| ResponderError::Unfit(violation.to_string()))?;
+        if now < certificate.not_before() || certificate.not_after() < now {
+            return Err(ResponderError::OutOfTime(
+                certificate.not_before(),
+                certificate.not_after(),
+            ));
+        }
+        let strict = verify_responder_certificate(&certificate, ca, now);
+        let shortcoming = strict.err().map(|violation| violation.to_string());
+        let algorithm = algorithm_for(key.kind());
+        let templates = HASHES.map(|hash| Template::new(hash, ca, &certificate, algorithm));
+        Ok(Self {
+            key,
+            certificate,
+            algorithm,
+            templates,
+            shortcoming,
+        })
+    }
+
+    /// Its certificate.
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// A rule for today's certificates that it breaks, as one that came with a CA taken over may (OCSP-61 to OCSP-66).
+    pub(crate) fn shortcoming(&self) -> Option<&str> {
+        self.shortcoming.as_deref()
+    }
+
+    /// With what it signs.
+    pub(crate) fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    /// One template per hash of [`HASHES`].
+    pub(crate) fn templates(&self) -> &[Template; 2] {
+        &self.templates
+    }
+
+    /// Signs, and verifies the signature before it returns it (V9). The key is the one in the certificate:
+    /// [`Responder::new`] has compared them.
+    pub(crate) fn sign(&self, response_data: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.key.sign(self.algorithm, response_data)
+    }
+
+    /// When a successor should be asked for: after two thirds of its life.
+    pub(crate) fn renew_at(&self) -> Time {
+        let begins = self.certificate.not_before();
+        let life = begins.seconds_until(self.certificate.not_after());
+        begins.plus_seconds(life / 3 * 2)
+    }
+}
+
+/// The kind of responder key for a CA key, unless the policy names one: of the CA key's kind, but no larger than
+/// needed. Some clients refuse ECDSA answers, and those of an RSA CA must be read by all of them.
+pub(crate) fn default_key_kind(ca: KeyKind) -> KeyKind {
+    match ca {
+        KeyKind::Rsa(_) => KeyKind::Rsa(2048),
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => KeyKind::P256,
+        KeyKind::Ed25519 => KeyKind::Ed25519,
+    }
+}
+
+fn algorithm_for(key: KeyKind) -> SignatureAlgorithm {
+    match key {
+        KeyKind::Rsa(_) => SignatureAlgorithm::RsaSha256,
+        KeyKind::P256 => SignatureAlgorithm::EcdsaSha256,
+        KeyKind::P384 => SignatureAlgorithm::EcdsaSha384,
+        KeyKind::P521 => SignatureAlgorithm::EcdsaSha512,
+        KeyKind::Ed25519 => SignatureAlgorithm::Ed25519,
+    }
+}
+
+/// Why a key and a certificate are no responder.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ResponderError {
+    /// They do not belong together.
+    #[error("the certificate is for another key than the one beside it")]
+    OtherKey,
+    /// It has ended or has not begun.
+    #[error("the certificate is valid from {0} to {1}, not now")]
+    OutOfTime(Time, Time),
+    /// The certificate does not delegate.
+    #[error("the certificate may not sign answers for this issuer: {0}")]
+    Unfit(String),
+}

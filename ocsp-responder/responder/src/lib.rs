@@ -1,0 +1,39 @@
+//! The keyless edge: it answers OCSP requests from answers signed ahead, and serves CRLs and CA certificates.
+//!
+//! It follows a publication directory, verifies every generation again (V9), swaps it in whole, and never goes back
+//! (V4). It holds no private key and has no way to a database (V2). One single-threaded runtime per core, each with its
+//! own listening socket, reads the live set through an `ArcSwap`; nothing is locked or counted together on the way of a
+//! request.
+//!
+//! From the outside in:
+//! - [`Edge`] starts it all; `core` is one thread's accept loop, `connection` its guard against slow clients;
+//! - `handle` routes a request to `ocsp` (the answers) or `object` (CRLs and certificates, as they are);
+//! - `live` is the set that is served, `load` verifies a generation of it, `follow` swaps it in;
+//! - `readiness` and `metrics` tell how it is.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod cells;
+mod conditional;
+mod config;
+mod connection;
+mod core;
+mod edge;
+mod follow;
+mod freshness;
+mod get_path;
+mod handle;
+mod http_time;
+mod live;
+mod load;
+mod metrics;
+mod object;
+mod ocsp;
+mod range;
+mod readiness;
+mod response;
+mod sockets;
+
+pub use config::{CacheConfig, Config, LimitsConfig, TrustConfig};
+pub use edge::{Edge, Running};

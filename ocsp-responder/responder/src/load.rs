@@ -1,0 +1,308 @@
+//! From a verified manifest to a channel that can be served: every object is judged here (V9, OPS-07, CRL-31).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use answers::{AnswerSet, Entry, Layered};
+use anyhow::{Context as _, bail, ensure};
+use hyper::body::Bytes;
+use hyper::header::HeaderValue;
+use pki::crl::Crl;
+use pki::crl::verify::{ImportedRules, Profile, Scope, verify_crl};
+use pki::ocsp::verify::{Expected, Rules, violations};
+use pki::{Certificate, Time};
+use publication::{Candidate, CandidateObject, Content, Manifest, Object};
+
+use crate::cells::Cells;
+use crate::freshness::Freshness;
+use crate::live::{Answers, Channel, StaticObject};
+
+/// Of a larger set, that many answers, evenly spread, are verified down to the signature. The presigner verifies all.
+const VERIFIED_ANSWERS: usize = 256;
+/// Rules about an issuer's own policy, which the presigner holds; here they could only refuse what is valid.
+const POLICY_RULES: [&str; 4] = ["OCSP-35", "OCSP-36", "OCSP-37", "OCSP-44"];
+
+/// Judges the objects of a candidate; objects that stayed are taken over from the channel's `previous` generation.
+///
+/// Takes the contents out of the candidate.
+pub(crate) fn load(
+    candidate: &mut Candidate,
+    previous: Option<&Channel>,
+    cells: &Cells,
+    now: Time,
+) -> anyhow::Result<Channel> {
+    let objects = std::mem::take(&mut candidate.objects);
+    let manifest = candidate.manifest.clone();
+    let kind = kind_of(&manifest)?;
+    let loader = Loader {
+        ca: find_ca(&objects, previous)?,
+        cells,
+        manifest: &manifest,
+        now,
+        previous,
+    };
+    let mut sets = BTreeMap::new();
+    let mut layers: Vec<Arc<AnswerSet>> = Vec::new();
+    let mut served = Vec::new();
+    for CandidateObject { object, content } in objects {
+        let what = object.name.clone();
+        if object.role == "answers" {
+            ensure!(
+                kind == Kind::Ocsp,
+                "{what}: answers belong into an ocsp/ channel"
+            );
+            let set = loader.answer_set(&object, content).context(what)?;
+            layers.push(Arc::clone(&set));
+            sets.insert(object.sha256, set);
+        } else {
+            ensure!(
+                object.role != "crl" || kind == Kind::Crl,
+                "{what}: a CRL belongs into a crl/ channel"
+            );
+            let sha256 = object.sha256.clone();
+            served.push((sha256, loader.served(object, content).context(what)?));
+        }
+    }
+    let ca = loader.ca;
+    Ok(Channel {
+        ca,
+        answers: layered(layers).map(|layered| {
+            Arc::new(Answers {
+                layered,
+                cells: cells.issuer(&manifest.issuer),
+            })
+        }),
+        sets,
+        objects: served,
+        manifest,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Crl,
+    Ocsp,
+}
+
+fn kind_of(manifest: &Manifest) -> anyhow::Result<Kind> {
+    let (kind, issuer) = manifest.channel.split_once('/').unwrap_or_default();
+    ensure!(
+        issuer == manifest.issuer,
+        "the manifest of {} is about issuer {:?}",
+        manifest.channel,
+        manifest.issuer
+    );
+    match kind {
+        "crl" => Ok(Kind::Crl),
+        "ocsp" => Ok(Kind::Ocsp),
+        _ => bail!("channels of kind {kind:?} are not served here"),
+    }
+}
+
+/// The CA certificate against which everything else of the channel is verified.
+fn find_ca(objects: &[CandidateObject], previous: Option<&Channel>) -> anyhow::Result<Certificate> {
+    let mut found = objects
+        .iter()
+        .filter(|found| found.object.role == "ca-certificate");
+    let (Some(only), None) = (found.next(), found.next()) else {
+        bail!("the manifest does not name exactly one object of role ca-certificate");
+    };
+    match &only.content {
+        Content::Fresh(der) => {
+            let ca = Certificate::from_der(der).context("the CA certificate is not one")?;
+            ensure!(
+                !ca.subject().is_empty(),
+                "the CA certificate has no subject"
+            );
+            Ok(ca)
+        }
+        Content::Known => Ok(previous.context(LOST)?.ca.clone()),
+    }
+}
+
+/// Said when the follower and this program disagree on what was taken.
+const LOST: &str = "an object of the generation before is needed but not at hand; publish again";
+
+/// The first set is the base, each later one lies over those before.
+fn layered(sets: Vec<Arc<AnswerSet>>) -> Option<Layered> {
+    let mut sets = sets.into_iter();
+    let mut layered = Layered::new(sets.next()?, Vec::new());
+    for delta in sets {
+        layered.push(delta);
+    }
+    Some(layered)
+}
+
+struct Loader<'a> {
+    ca: Certificate,
+    cells: &'a Cells,
+    manifest: &'a Manifest,
+    now: Time,
+    previous: Option<&'a Channel>,
+}
+
+impl Loader<'_> {
+    fn answer_set(&self, object: &Object, content: Content) -> anyhow::Result<Arc<AnswerSet>> {
+        let known = self
+            .previous
+            .filter(|previous| previous.ca.der() == self.ca.der());
+        let octets = match content {
+            Content::Fresh(octets) => octets,
+            Content::Known => {
+                let previous = self.previous.context(LOST)?;
+                let set = previous.sets.get(&object.sha256).context(LOST)?;
+                if known.is_some() {
+                    return Ok(Arc::clone(set));
+                }
+                // The CA certificate changed: everything is judged against the new one.
+                set.as_bytes().to_vec()
+            }
+        };
+        let set = AnswerSet::from_bytes(octets, &self.ca)?;
+        self.verify_sample(&set)?;
+        Ok(Arc::new(set))
+    }
+
+    /// Signature, CertID and all else of a part of the answers: a set that was signed with the wrong key never gets live.
+    fn verify_sample(&self, set: &AnswerSet) -> anyhow::Result<()> {
+        let step = set.len().div_ceil(VERIFIED_ANSWERS).max(1);
+        for entry in set.entries().step_by(step) {
+            let Entry::Answer(answer) = entry else {
+                continue;
+            };
+            let serial = answer.serial();
+            for cert_id in set.cert_ids() {
+                let response = answer
+                    .response(cert_id.hash)
+                    .context("an answer cannot be put together")?;
+                let expected = Expected {
+                    ca: &self.ca,
+                    hash: cert_id.hash,
+                    serial: &serial,
+                    // Whether it is current is decided at each request.
+                    now: answer.this_update(),
+                    status: Some(answer.status()),
+                    rules: Rules {
+                        keeps_holds: true,
+                        ..Rules::default()
+                    },
+                };
+                let broken = violations(&response, &expected)?;
+                if let Some(violation) = broken
+                    .into_iter()
+                    .find(|found| !POLICY_RULES.contains(&found.rule))
+                {
+                    return Err(violation).context("an answer does not verify");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn served(&self, object: Object, content: Content) -> anyhow::Result<Arc<StaticObject>> {
+        let previous = self.previous.and_then(|previous| {
+            previous
+                .objects
+                .iter()
+                .find(|(sha256, _)| *sha256 == object.sha256)
+                .map(|(_, object)| object)
+        });
+        let bytes = match content {
+            Content::Fresh(octets) => Bytes::from(octets),
+            Content::Known => previous.context(LOST)?.bytes.clone(),
+        };
+        let content_type = HeaderValue::from_str(&object.content_type)
+            .with_context(|| format!("content type {:?} cannot be sent", object.content_type))?;
+        let etag = HeaderValue::from_str(&format!("\"{}\"", object.sha256))
+            .context("its hash cannot be sent")?;
+        let (last_modified, freshness, crl_number) = match object.role.as_str() {
+            "crl" => {
+                let crl = self.crl(&object, &bytes)?;
+                let freshness = crl_freshness(&crl, &object)?;
+                (
+                    Some(crl.this_update()),
+                    Some(freshness),
+                    crl.number().cloned(),
+                )
+            }
+            "ca-certificate" => (Some(self.ca.not_before()), None, None),
+            _ => (object.this_update, None, None),
+        };
+        Ok(Arc::new(StaticObject {
+            cells: self.cells.objects(&self.manifest.issuer, &object.role),
+            name: object.name,
+            role: object.role,
+            paths: object.paths,
+            bytes,
+            content_type,
+            etag,
+            last_modified,
+            freshness,
+            crl_number,
+        }))
+    }
+
+    /// Verifies a CRL against the channel's CA; its number never goes back.
+    fn crl(&self, object: &Object, der: &[u8]) -> anyhow::Result<Crl> {
+        // Whose CRL it is, only the builder knows; it held our own rules already.
+        let rules = ImportedRules {
+            old_algorithms: true,
+            bare: true,
+        };
+        let crl = Crl::from_der(der)?;
+        let base = crl.base_number();
+        let expected = pki::crl::verify::Expected {
+            ca: &self.ca,
+            // Whether it is current is decided at each request; a slow clock must not refuse it for ever.
+            now: self.now.max(crl.this_update()),
+            scope: base.map_or(Scope::Complete, |base| Scope::Delta { base }),
+            previous: None,
+            profile: Profile::Imported(rules),
+        };
+        let crl = verify_crl(der, &expected)?.crl;
+        let before = self.previous.and_then(|previous| {
+            previous
+                .objects
+                .iter()
+                .map(|(_, served)| served)
+                .find(|served| served.role == object.role && served.name == object.name)
+        });
+        if let Some(before) = before {
+            let (new, old) = (crl.number(), before.crl_number.as_ref());
+            ensure!(
+                new >= old,
+                "its number goes back; never publish an older CRL (CRL-11)"
+            );
+            ensure!(
+                new.is_none() || new != old || before.bytes == der,
+                "it has the number of the CRL before but other content (CRL-10)"
+            );
+        }
+        Ok(crl)
+    }
+}
+
+fn crl_freshness(crl: &Crl, object: &Object) -> anyhow::Result<Freshness> {
+    let this_update = crl.this_update();
+    let next_update = crl.next_update().context("it has no nextUpdate")?;
+    let refresh_at = match (
+        object.details.get("refresh_at"),
+        object.details.get("refresh_hours"),
+    ) {
+        (Some(time), _) => time
+            .parse()
+            .with_context(|| format!("its refresh_at {time:?} is no RFC 3339 time"))?,
+        (None, Some(hours)) => {
+            let hours: u32 = hours
+                .parse()
+                .with_context(|| format!("its refresh_hours {hours:?} is no number"))?;
+            this_update.plus_seconds(i64::from(hours) * 3600)
+        }
+        (None, None) => next_update,
+    };
+    Ok(Freshness {
+        this_update,
+        next_update,
+        refresh_at,
+    })
+}

@@ -1,0 +1,103 @@
+//! CertID (RFC 6960 section 4.1.1): how OCSP names a certificate.
+//!
+//! ```asn1
+//! CertID ::= SEQUENCE {
+//!     hashAlgorithm   AlgorithmIdentifier,
+//!     issuerNameHash  OCTET STRING,   -- hash of the issuer's DN, whole DER
+//!     issuerKeyHash   OCTET STRING,   -- hash of the issuer's public key bits
+//!     serialNumber    CertificateSerialNumber }
+//! ```
+
+use crate::der_encode::{self, tag};
+use crate::der_read::{DerError, Reader};
+use crate::{Certificate, HashAlgorithm, Serial};
+
+/// A CertID as it stands in a message; borrows the message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CertId<'a> {
+    /// The hash, or `None` for one that is not supported (then the answer is unauthorized, OCSP-18).
+    pub hash: Option<HashAlgorithm>,
+    /// Hash of the issuer's name.
+    pub name_hash: &'a [u8],
+    /// Hash of the issuer's key.
+    pub key_hash: &'a [u8],
+    /// Content octets of the serial number's INTEGER, raw: it may be zero, negative or long (OCSP-23).
+    pub serial: &'a [u8],
+}
+
+impl<'a> CertId<'a> {
+    /// The serial number, if it is one that a certificate can have.
+    pub fn serial_number(&self) -> Option<Serial> {
+        Serial::from_integer_content(self.serial).ok()
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DerError> {
+        let mut id = reader.sequence("CertID")?;
+        let hash = read_hash(&mut id)?;
+        let name_hash = id.octet_string("issuerNameHash")?;
+        let key_hash = id.octet_string("issuerKeyHash")?;
+        let serial = id.integer("serialNumber")?;
+        id.finish("CertID")?;
+        Ok(Self {
+            hash,
+            name_hash,
+            key_hash,
+            serial,
+        })
+    }
+}
+
+/// The two hashes by which OCSP names an issuer.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct IssuerHashes {
+    /// The hash that both were made with.
+    pub hash: HashAlgorithm,
+    /// Hash of the issuer's name.
+    pub name_hash: Vec<u8>,
+    /// Hash of the issuer's key.
+    pub key_hash: Vec<u8>,
+}
+
+impl IssuerHashes {
+    /// Hashes of the name and the key that `ca` has (OCSP-20: raw name DER, key bits without the
+    /// unused-bits octet).
+    pub fn of(hash: HashAlgorithm, ca: &Certificate) -> Self {
+        Self {
+            hash,
+            name_hash: hash.digest(ca.subject().as_der()),
+            key_hash: hash.digest(ca.public_key().key_bits()),
+        }
+    }
+
+    /// The CertID of this issuer's certificate `serial`, in DER, with NULL parameters as every client
+    /// writes them.
+    pub fn cert_id(&self, serial: &Serial) -> Vec<u8> {
+        der_encode::sequence(&[
+            &algorithm_identifier(self.hash),
+            &der_encode::octet_string(&self.name_hash),
+            &der_encode::octet_string(&self.key_hash),
+            &der_encode::integer(serial.as_bytes()),
+        ])
+    }
+}
+
+/// `AlgorithmIdentifier` of a hash, with NULL parameters.
+fn algorithm_identifier(hash: HashAlgorithm) -> Vec<u8> {
+    der_encode::sequence(&[&der_encode::oid(&hash.oid()), &der_encode::null()])
+}
+
+/// The hash with NULL or with absent parameters (OCSP-19); `None` for any other algorithm.
+fn read_hash(reader: &mut Reader<'_>) -> Result<Option<HashAlgorithm>, DerError> {
+    let mut algorithm = reader.sequence("hashAlgorithm")?;
+    let name = algorithm.expect(tag::OID, "hashAlgorithm")?.content;
+    if !algorithm.is_empty() {
+        let parameters = algorithm.next("parameters of hashAlgorithm")?;
+        algorithm.finish("hashAlgorithm")?;
+        if parameters.whole != [tag::NULL, 0] {
+            return Ok(None);
+        }
+    }
+    Ok(HashAlgorithm::ALL
+        .into_iter()
+        .find(|hash| hash.oid().as_bytes() == name))
+}

@@ -1,0 +1,214 @@
+use std::process::Command;
+
+use der::Decode as _;
+use x509_ocsp::{BasicOcspResponse, OcspResponse, OcspResponseStatus};
+
+use super::*;
+use crate::ocsp::verify::{Expected, Rules, verify_response};
+use crate::test_ca::{DAY, NOW, TestCa, TestKey};
+
+struct Bench {
+    ca: TestCa,
+    key: TestKey,
+    responder: Certificate,
+}
+
+impl Bench {
+    fn new(ca_key: TestKey, key: TestKey) -> Self {
+        let ca = TestCa::with(ca_key, |_| ());
+        let responder = ca.responder(&key);
+        Self { ca, key, responder }
+    }
+
+    fn sign(&self, hash: HashAlgorithm, serial: &Serial, status: CertStatus) -> Vec<u8> {
+        let template = Template::new(
+            hash,
+            &self.ca.certificate,
+            &self.responder,
+            self.key.algorithm(),
+        );
+        let data = template.response_data(serial, status, NOW, NOW.plus_seconds(4 * DAY));
+        template.response(&data, &self.key.sign(&data))
+    }
+}
+
+fn statuses() -> [CertStatus; 4] {
+    let time = NOW.plus_seconds(-DAY);
+    [
+        CertStatus::Good,
+        CertStatus::Revoked { time, reason: None },
+        CertStatus::Revoked {
+            time,
+            reason: Some(RevocationReason::Unspecified),
+        },
+        CertStatus::Revoked {
+            time,
+            reason: Some(RevocationReason::KeyCompromise),
+        },
+    ]
+}
+
+fn serials() -> [Serial; 3] {
+    [&[1][..], &[0x80, 0], &[0xfe; 20]].map(|bytes| Serial::from_be_bytes(bytes).unwrap())
+}
+
+#[test]
+fn passes_our_verifier_and_x509_ocsp() {
+    for bench in [
+        Bench::new(TestKey::p256(), TestKey::p256()),
+        Bench::new(TestKey::rsa(), TestKey::rsa()),
+    ] {
+        for hash in [HashAlgorithm::Sha1, HashAlgorithm::Sha256] {
+            for (serial, status) in serials()
+                .into_iter()
+                .flat_map(|serial| statuses().map(|status| (serial, status)))
+            {
+                let der = bench.sign(hash, &serial, status);
+                let expected = Expected {
+                    ca: &bench.ca.certificate,
+                    hash,
+                    serial: &serial,
+                    now: NOW,
+                    status: Some(status),
+                    rules: Rules::default(),
+                };
+                let verified = verify_response(&der, &expected).unwrap();
+                assert_eq!(verified.responder, bench.responder);
+
+                let theirs = OcspResponse::from_der(&der).unwrap();
+                assert_eq!(theirs.response_status, OcspResponseStatus::Successful);
+                let bytes = theirs.response_bytes.unwrap();
+                let basic = BasicOcspResponse::from_der(bytes.response.as_bytes()).unwrap();
+                assert_eq!(basic.tbs_response_data.responses.len(), 1);
+                assert_eq!(basic.certs.unwrap().len(), 1);
+                assert_eq!(
+                    der::Encode::to_der(&basic.tbs_response_data).unwrap(),
+                    verified.response_data
+                );
+            }
+        }
+    }
+}
+
+/// OCSP-42: no certificate where the CA signs by itself.
+#[test]
+fn signed_by_the_ca() {
+    let ca = TestCa::new();
+    let template = Template::new(
+        HashAlgorithm::Sha1,
+        &ca.certificate,
+        &ca.certificate,
+        ca.key.algorithm(),
+    );
+    assert!(template.responder_certificate.is_empty());
+    let serial = serials()[0];
+    let data = template.response_data(&serial, CertStatus::Good, NOW, NOW.plus_seconds(4 * DAY));
+    let der = template.response(&data, &ca.key.sign(&data));
+    let expected = Expected {
+        ca: &ca.certificate,
+        hash: HashAlgorithm::Sha1,
+        serial: &serial,
+        now: NOW,
+        status: Some(CertStatus::Good),
+        rules: Rules::default(),
+    };
+    assert_eq!(
+        verify_response(&der, &expected).unwrap().responder,
+        ca.certificate
+    );
+}
+
+/// Lengths that cross 127, 255 and 65,535 octets are right, and nothing is allocated in vain.
+#[test]
+fn every_length_of_signature() {
+    let bench = Bench::new(TestKey::p256(), TestKey::p256());
+    let mut template = Template::new(
+        HashAlgorithm::Sha1,
+        &bench.ca.certificate,
+        &bench.responder,
+        bench.key.algorithm(),
+    );
+    for certificate in [0, 1, 100, 120, 254, 65_000] {
+        template.responder_certificate = vec![0x55; certificate];
+        for signature in (0..300).chain([65_530, 65_540]) {
+            let der = template.response(&[0x30, 0], &vec![7; signature]);
+            assert_eq!(der.capacity(), der.len());
+            let response = crate::der_read::single(&der, "response").unwrap();
+            assert_eq!(response.whole.len(), der.len());
+        }
+    }
+}
+
+/// OCSP-02: `30 03 0A 01 xx`.
+#[test]
+fn error_responses() {
+    for (status, theirs) in [
+        (
+            ErrorStatus::MalformedRequest,
+            OcspResponseStatus::MalformedRequest,
+        ),
+        (
+            ErrorStatus::InternalError,
+            OcspResponseStatus::InternalError,
+        ),
+        (ErrorStatus::TryLater, OcspResponseStatus::TryLater),
+        (ErrorStatus::SigRequired, OcspResponseStatus::SigRequired),
+        (ErrorStatus::Unauthorized, OcspResponseStatus::Unauthorized),
+    ] {
+        let response = OcspResponse::from_der(status.der()).unwrap();
+        assert_eq!(
+            (response.response_status, response.response_bytes),
+            (theirs, None)
+        );
+    }
+}
+
+/// `openssl ocsp` verifies the answer and reads it as we meant it.
+#[test]
+fn openssl_accepts_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    for bench in [
+        Bench::new(TestKey::p256(), TestKey::p256()),
+        Bench::new(TestKey::rsa(), TestKey::rsa()),
+    ] {
+        std::fs::write(path("ca.pem"), bench.ca.certificate.to_pem()).unwrap();
+        for (hash, flag) in [
+            (HashAlgorithm::Sha1, "-sha1"),
+            (HashAlgorithm::Sha256, "-sha256"),
+        ] {
+            for (status, text) in
+                statuses()
+                    .into_iter()
+                    .zip(["good", "revoked", "revoked", "Reason: keyCompromise"])
+            {
+                let serial = serials()[1];
+                std::fs::write(path("resp.der"), bench.sign(hash, &serial, status)).unwrap();
+                let output = Command::new("openssl")
+                    .args([
+                        "ocsp", "-respin", "resp.der", flag, "-issuer", "ca.pem", "-serial",
+                    ])
+                    .arg(format!("0x{serial}"))
+                    .args([
+                        "-CAfile",
+                        "ca.pem",
+                        "-attime",
+                        &NOW.unix().to_string(),
+                        "-no_nonce",
+                    ])
+                    // The test takes place at another time than now: the window is checked by us.
+                    .args(["-validity_period", "4000000000"])
+                    .current_dir(&directory)
+                    .output()
+                    .unwrap();
+                let said = [output.stdout, output.stderr].concat();
+                let said = String::from_utf8_lossy(&said);
+                assert!(said.contains("Response verify OK"), "{said}");
+                assert!(
+                    said.contains(&format!("0x{serial}: ")) && said.contains(text),
+                    "{said}"
+                );
+            }
+        }
+    }
+}

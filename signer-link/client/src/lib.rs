@@ -1,0 +1,228 @@
+//! Asks the signer, which alone holds CA keys.
+//!
+//! ```no_run
+//! # async fn example(tbs: Vec<u8>) -> Result<(), signer_client::SignerError> {
+//! use signer_client::{IssueCertificate, SignerClient};
+//!
+//! let signer = SignerClient::new("/run/avouch/signer.sock");
+//! let id = [7; 16]; // written to the caller's own record first, and kept until there is an answer
+//! let signature = signer
+//!     .issue_certificate(id, IssueCertificate {
+//!         issuer: "member".to_owned(),
+//!         profile: "server".to_owned(),
+//!         signature_algorithm: pki::SignatureAlgorithm::RsaSha256,
+//!         tbs,
+//!         csr: None,
+//!     })
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! A request is known by its id. Sending it again with the same id and content is always safe and gives the same
+//! answer; that is what to do after [`SignerError::Unavailable`], also after a crash. After
+//! [`SignerError::Refused`] it must not be sent again.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod connection;
+mod error;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pki::Time;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout_at};
+use wire::{Operation, Outcome, Reply, Request, SignedResult};
+
+use crate::connection::{CallError, Connection};
+
+pub use error::SignerError;
+pub use wire::{IssueCertificate, IssuerInfo, RefusalCode, RequestId, SignCrl};
+
+/// How long a caller waits for an answer unless it says otherwise.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A handle on the signer; clones share one connection, which is made when first needed and again when it broke.
+#[derive(Clone, Debug)]
+pub struct SignerClient {
+    link: Arc<Link>,
+    deadline: Duration,
+}
+
+/// What became of a request that was sent earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The signer has no answer on record: send it again.
+    Unknown,
+    /// It was signed.
+    Signed(Vec<u8>),
+    /// It was refused.
+    Refused(wire::Refused),
+}
+
+impl SignerClient {
+    /// A client of the signer that listens on `socket`. Nothing is connected yet.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self {
+            link: Arc::new(Link {
+                socket: socket.into(),
+                connection: Mutex::new(None),
+            }),
+            deadline: DEFAULT_DEADLINE,
+        }
+    }
+
+    /// The same client with another deadline for each call.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The signature over the TBSCertificate. The caller puts the certificate together and verifies it.
+    pub async fn issue_certificate(
+        &self,
+        id: [u8; 16],
+        issue: IssueCertificate,
+    ) -> Result<Vec<u8>, SignerError> {
+        self.sign(id, Operation::IssueCertificate(issue)).await
+    }
+
+    /// The signature over the TBSCertList. The caller puts the CRL together and verifies it.
+    pub async fn sign_crl(&self, id: [u8; 16], crl: SignCrl) -> Result<Vec<u8>, SignerError> {
+        self.sign(id, Operation::SignCrl(crl)).await
+    }
+
+    /// What became of requests that were sent earlier, in the order of `ids` (at most 256).
+    pub async fn results(&self, ids: &[[u8; 16]]) -> Result<Vec<Fate>, SignerError> {
+        let operation = Operation::GetResult {
+            ids: ids.iter().copied().map(RequestId).collect(),
+        };
+        match self.ask(fresh_id()?, operation).await? {
+            Outcome::Results { results } if results.len() == ids.len() => {
+                Ok(results.into_iter().map(Fate::from).collect())
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The issuers that the signer signs for.
+    pub async fn info(&self) -> Result<Vec<IssuerInfo>, SignerError> {
+        match self.ask(fresh_id()?, Operation::Info).await? {
+            Outcome::Info { protocol, issuers } if protocol == wire::PROTOCOL_VERSION => {
+                Ok(issuers)
+            }
+            Outcome::Info { protocol, .. } => Err(SignerError::Unavailable(format!(
+                "the signer speaks protocol version {protocol}, this program version {}; install the same release",
+                wire::PROTOCOL_VERSION
+            ))),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The signer's time, if it is there.
+    pub async fn ping(&self) -> Result<Time, SignerError> {
+        match self.ask(fresh_id()?, Operation::Ping).await? {
+            Outcome::Pong { time } => Ok(time),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The socket that this client connects to.
+    pub fn socket(&self) -> &Path {
+        &self.link.socket
+    }
+
+    async fn sign(&self, id: [u8; 16], operation: Operation) -> Result<Vec<u8>, SignerError> {
+        match self.ask(RequestId(id), operation).await? {
+            Outcome::Signed { signature } => Ok(signature),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Sends a request until there is an answer other than Busy, or the deadline has passed.
+    async fn ask(&self, id: RequestId, operation: Operation) -> Result<Outcome, SignerError> {
+        let deadline = Instant::now() + self.deadline;
+        let message = Request { id, operation }
+            .encode()
+            .and_then(|octets| wire::frame::encode(&octets))
+            .map_err(SignerError::unsendable)?;
+        loop {
+            let reply = timeout_at(deadline, self.link.call(id, &message))
+                .await
+                .map_err(|_| SignerError::late(self.deadline))??;
+            match reply.outcome {
+                Outcome::Refused(refused) => return Err(refused.into()),
+                Outcome::Busy { milliseconds } => {
+                    let wait = Duration::from_millis(u64::from(milliseconds).clamp(1, 1_000));
+                    timeout_at(deadline, sleep(wait))
+                        .await
+                        .map_err(|_| SignerError::late(self.deadline))?;
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+    }
+}
+
+impl From<SignedResult> for Fate {
+    fn from(result: SignedResult) -> Self {
+        match result {
+            SignedResult::Signed { signature } => Self::Signed(signature),
+            SignedResult::Refused(refused) => Self::Refused(refused),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Link {
+    socket: PathBuf,
+    connection: Mutex<Option<Arc<Connection>>>,
+}
+
+impl Link {
+    /// One exchange. A connection that broke meanwhile (the signer was restarted) is made again once: sending a
+    /// request twice is safe.
+    async fn call(&self, id: RequestId, message: &[u8]) -> Result<Reply, SignerError> {
+        match self.connected().await?.call(id, message).await {
+            Err(CallError::Broken(_)) => self.connected().await?.call(id, message).await,
+            result => result,
+        }
+        .map_err(SignerError::from)
+    }
+
+    async fn connected(&self) -> Result<Arc<Connection>, SignerError> {
+        let mut slot = self.connection.lock().await;
+        if let Some(connection) = slot.as_ref()
+            && !connection.is_broken()
+        {
+            return Ok(Arc::clone(connection));
+        }
+        let connection = Connection::open(&self.socket).await.map_err(|error| {
+            SignerError::Unavailable(format!(
+                "no signer on {} ({error}); is it running?",
+                self.socket.display()
+            ))
+        })?;
+        Ok(Arc::clone(slot.insert(Arc::new(connection))))
+    }
+}
+
+/// An id for questions that change nothing.
+fn fresh_id() -> Result<RequestId, SignerError> {
+    let serial =
+        pki::Serial::random().map_err(|error| SignerError::Unavailable(error.to_string()))?;
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(serial.as_bytes()) {
+        *to = *from;
+    }
+    Ok(RequestId(id))
+}
+
+fn unexpected(outcome: &Outcome) -> SignerError {
+    SignerError::Unavailable(format!("the signer answered something else: {outcome:?}"))
+}

@@ -1,0 +1,56 @@
+//! Who a CA is.
+
+use pki::Name;
+use pki::certificate_builder::subject_der;
+use pki::name_rules::{AttributeKind, SubjectAttribute};
+use pki::refusal::Refusal;
+use serde::Deserialize;
+
+/// The subject of a CA certificate. It is written as countryName, organizationName, organizationalUnitName, commonName
+/// (BR 7.1.4.2: from the widest to the narrowest).
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// CN, at most 64 characters.
+    pub common_name: String,
+    /// O, at most 64 characters.
+    pub organization: Option<String>,
+    /// OU, at most 64 characters.
+    pub organizational_unit: Option<String>,
+    /// C, two capital letters (ISO 3166-1).
+    pub country: Option<String>,
+}
+
+impl Subject {
+    /// Its attributes, each checked.
+    pub fn attributes(&self) -> Result<Vec<SubjectAttribute>, Refusal> {
+        [
+            (AttributeKind::CountryName, self.country.as_ref()),
+            (AttributeKind::OrganizationName, self.organization.as_ref()),
+            (
+                AttributeKind::OrganizationalUnitName,
+                self.organizational_unit.as_ref(),
+            ),
+            (AttributeKind::CommonName, Some(&self.common_name)),
+        ]
+        .into_iter()
+        .filter_map(|(kind, value)| Some(SubjectAttribute::new(kind, value?)))
+        .collect()
+    }
+
+    /// The Name, byte for byte as it stands in the certificate.
+    pub fn name(&self) -> Result<Name, SubjectError> {
+        Ok(Name::from_der(&subject_der(&self.attributes()?))?)
+    }
+}
+
+/// Why a subject is no Name.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// An attribute breaks a rule of names.
+    #[error(transparent)]
+    Attribute(#[from] Refusal),
+    /// The attributes do not encode.
+    #[error(transparent)]
+    Der(#[from] pki::DerError),
+}

@@ -1,0 +1,147 @@
+//! The shipped hierarchies are right, and a wrong one is refused with a reason.
+
+use hierarchy::{BaseUrl, Hierarchy};
+use pki::{KeyKind, SignatureAlgorithm};
+
+#[test]
+fn the_shipped_hierarchies() {
+    for (text, root, subordinate, algorithm) in [
+        (
+            hierarchy::DEMO,
+            KeyKind::Rsa(4096),
+            KeyKind::Rsa(4096),
+            SignatureAlgorithm::RsaSha256,
+        ),
+        (
+            hierarchy::EC,
+            KeyKind::P384,
+            KeyKind::P256,
+            SignatureAlgorithm::EcdsaSha384,
+        ),
+    ] {
+        let hierarchy = Hierarchy::from_toml(text).unwrap();
+        assert_eq!(
+            hierarchy.names().collect::<Vec<_>>(),
+            ["root", "member", "assured", "organisation"]
+        );
+        let root_ca = hierarchy.ca("root").unwrap();
+        assert_eq!((root_ca.key, root_ca.path_len), (root, None));
+        assert_eq!(root_ca.signature_algorithm(), Ok(algorithm));
+        for name in ["member", "assured", "organisation"] {
+            let ca = hierarchy.ca(name).unwrap();
+            assert_eq!(
+                (ca.key, ca.path_len, ca.issuer.as_deref()),
+                (subordinate, Some(0), Some("root"))
+            );
+        }
+        assert_eq!(
+            hierarchy
+                .chain("member")
+                .map(|ca| ca.name.as_str())
+                .collect::<Vec<_>>(),
+            ["member", "root"]
+        );
+    }
+    let demo = Hierarchy::from_toml(hierarchy::DEMO).unwrap();
+    assert_eq!(
+        demo.ca("root").unwrap().policy_tables().crl["validity_hours"].as_integer(),
+        Some(168)
+    );
+    assert!(demo.ca("member").unwrap().policy_tables().crl.is_empty());
+}
+
+#[test]
+fn urls() {
+    let url: BaseUrl = "http://status.example.org:8080/pki/".parse().unwrap();
+    assert_eq!(url.ocsp(), "http://status.example.org:8080/pki");
+    assert_eq!(
+        url.crl("root"),
+        "http://status.example.org:8080/pki/crl/root.crl"
+    );
+    assert_eq!(
+        url.certificate("root"),
+        "http://status.example.org:8080/pki/ca/root.cer"
+    );
+    assert!("http://[::1]:80".parse::<BaseUrl>().is_ok());
+    for bad in [
+        "https://a",
+        "http://",
+        "http:///x",
+        "http://a b",
+        "http://a?x",
+        "http://u@a",
+        "http://á",
+        "",
+    ] {
+        assert!(bad.parse::<BaseUrl>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_subject_is_encoded_country_first() {
+    let hierarchy = Hierarchy::from_toml(hierarchy::DEMO).unwrap();
+    let name = hierarchy.ca("member").unwrap().subject.name().unwrap();
+    assert_eq!(
+        name.to_string(),
+        "CN=Avouch Demo Member CA,O=Avouch Demo,C=AT"
+    );
+    assert_eq!(name.attributes()[0].tag, 0x13);
+    assert_eq!(name.attributes()[2].tag, 0x0c);
+}
+
+#[test]
+fn wrong_hierarchies_are_refused_with_a_reason() {
+    for (from, to, reason) in [
+        (
+            "validity_days = 7305",
+            "validity_days = 7305\nkolour = 1",
+            "kolour",
+        ),
+        ("key = \"p-384\"", "key = \"p-385\"", "p-385"),
+        (
+            "hash = \"sha384\"",
+            "hash = \"sha256\"",
+            "sha256 cannot be used",
+        ),
+        (
+            "validity_days = 7305",
+            "validity_days = 100",
+            "outlives its issuer",
+        ),
+        ("validity_days = 7305", "validity_days = 0", "not within"),
+        (
+            "validity_days = 7305",
+            "validity_days = 7305\npath_len = 0",
+            "cannot have CAs below it",
+        ),
+        (
+            "issuer = \"root\"\npath_len = 0",
+            "issuer = \"later\"\npath_len = 0",
+            "no CA \"later\"",
+        ),
+        (
+            "validity_days = 7305",
+            "validity_days = 7305\nissuer = \"root\"",
+            "no CA \"root\"",
+        ),
+        ("name = \"member\"", "name = \"root\"", "used twice"),
+        ("name = \"member\"", "name = \"../member\"", "1 to 64"),
+        (
+            "Avouch EC Member CA",
+            "Avouch EC Assured CA",
+            "same subject",
+        ),
+        (
+            "country = \"AT\"",
+            "country = \"at\"",
+            "two capital letters",
+        ),
+        ("Avouch EC Member CA", "\\u202e", "commonName"),
+        ("base_url = \"http://", "base_url = \"https://", "http://"),
+    ] {
+        assert!(hierarchy::EC.contains(from), "{from}");
+        let error = Hierarchy::from_toml(&hierarchy::EC.replace(from, to)).unwrap_err();
+        assert!(error.to_string().contains(reason), "{to}: {error}");
+    }
+    assert!(Hierarchy::from_toml("base_url = \"http://a\"\nca = []").is_err());
+}

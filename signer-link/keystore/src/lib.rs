@@ -1,0 +1,29 @@
+//! Private keys in software.
+//!
+//! - [`SigningKey`]: one private key that signs with exactly the algorithm it is asked for and verifies each
+//!   signature before it lets go of it.
+//! - [`SigningKey::from_pem`] and [`SigningKey::from_encrypted_pem`]: every unencrypted or PBES2-encrypted form
+//!   that openssl writes.
+//! - [`EncryptedStore`]: a directory of keys under one passphrase (Argon2id, AES-256-GCM).
+//! - [`write_atomically`]: how a secret, or anything else that must survive a power cut, reaches the disk.
+//!
+//! CA keys are held by the `signer` only. The presigner and the publishers use [`SigningKey`] for the keys that
+//! are theirs: delegated responder keys and publication keys.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod atomic_file;
+mod encrypted_store;
+mod error;
+mod pem_blocks;
+mod private_key_pem;
+mod sealing;
+mod signing_key;
+
+pub use atomic_file::{Access, write_atomically};
+pub use encrypted_store::EncryptedStore;
+pub use error::{KeyError, StoreError};
+pub use sealing::Cost;
+pub use secrecy::{ExposeSecret, SecretString};
+pub use signing_key::SigningKey;

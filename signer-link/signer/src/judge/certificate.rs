@@ -1,0 +1,275 @@
+//! Judging a certificate.
+
+use pki::certificate_builder::{GeneralName, assemble};
+use pki::csr::CertificationRequest;
+use pki::lint::{Context, lint};
+use pki::profile::{CertifiedNames, Profile, StatusUrls};
+use pki::{Certificate, Serial, SignatureAlgorithm, Time, oid};
+use wire::{IssueCertificate, Refused};
+
+use super::{policy, refuse_all};
+use crate::policy::Policy;
+
+/// Judges a certificate to be signed by `ca`; gives its serial number if nothing is against it.
+pub fn judge_certificate(
+    request: &IssueCertificate,
+    ca: &Certificate,
+    rules: &Policy,
+    now: Time,
+) -> Result<Serial, Refused> {
+    let algorithm = request.signature_algorithm;
+    let certificate = read(&request.tbs, algorithm)?;
+    check_algorithm(&certificate, ca, algorithm)?;
+    check_end_entity(&certificate, ca)?;
+    check_times(&certificate, ca, now)?;
+    check_csr(request, &certificate)?;
+    check_profile(request, ca, rules, now)?;
+    Ok(*certificate.serial())
+}
+
+/// The reader wants a whole certificate; the signature plays no part.
+fn read(tbs: &[u8], algorithm: SignatureAlgorithm) -> Result<Certificate, Refused> {
+    let certificate = Certificate::from_der(&assemble(tbs, algorithm, &[0])).map_err(|error| {
+        policy(
+            "tbs",
+            format!("not a TBSCertificate in strict DER: {error}"),
+        )
+    })?;
+    if certificate.tbs_der() != tbs {
+        return Err(policy("tbs", "more than one value"));
+    }
+    Ok(certificate)
+}
+
+/// I6: exactly the algorithm asked for, inside and outside, and of the CA's key.
+fn check_algorithm(
+    certificate: &Certificate,
+    ca: &Certificate,
+    algorithm: SignatureAlgorithm,
+) -> Result<(), Refused> {
+    let (inner, _) = certificate.algorithm_identifiers();
+    if inner != algorithm.algorithm_identifier() {
+        return Err(policy(
+            "tbs.signature",
+            format!("it names another algorithm than the one asked for, {algorithm} (CERT-03)"),
+        ));
+    }
+    let of_key = ca
+        .public_key()
+        .kind()
+        .and_then(|kind| SignatureAlgorithm::for_key(kind, algorithm.hash()));
+    match of_key {
+        Ok(of_key) if of_key == algorithm => Ok(()),
+        Ok(of_key) => Err(policy(
+            "signature_algorithm",
+            format!("the CA's key signs with {of_key}, not {algorithm}"),
+        )),
+        Err(error) => Err(policy("signature_algorithm", error.to_string())),
+    }
+}
+
+/// Never a CA, never in another's name, never for the CA's own key. F12: the predecessor let the host ask for CAs.
+fn check_end_entity(certificate: &Certificate, ca: &Certificate) -> Result<(), Refused> {
+    if certificate.version() != 2 {
+        return Err(policy("tbs.version", "it must be version 3 (CERT-01)"));
+    }
+    if certificate.issuer().as_der() != ca.subject().as_der() {
+        return Err(policy(
+            "tbs.issuer",
+            format!(
+                "not byte for byte the CA's subject, {} (CERT-02)",
+                ca.subject()
+            ),
+        ));
+    }
+    // Any way of saying CA, however odd its encoding: basicConstraints of an end entity is an empty SEQUENCE.
+    if let Some(constraints) = certificate.extension(oid::BASIC_CONSTRAINTS)
+        && constraints.value != [0x30, 0x00]
+    {
+        return Err(policy(
+            "tbs.extensions.basicConstraints",
+            "only end entities are certified here: CA must be FALSE",
+        ));
+    }
+    if certificate.key_usage().is_some_and(|usage| {
+        usage.has(pki::KeyUsage::KEY_CERT_SIGN) || usage.has(pki::KeyUsage::CRL_SIGN)
+    }) {
+        return Err(policy(
+            "tbs.extensions.keyUsage",
+            "keyCertSign and cRLSign are for CAs",
+        ));
+    }
+    if certificate.public_key() == ca.public_key() {
+        return Err(policy("tbs.subjectPublicKeyInfo", "it is the CA's own key"));
+    }
+    Ok(())
+}
+
+fn check_times(certificate: &Certificate, ca: &Certificate, now: Time) -> Result<(), Refused> {
+    if ca.not_after() < now || now < ca.not_before() {
+        return Err(policy(
+            "issuer",
+            format!(
+                "the CA's certificate is valid from {} to {} and it is {now}",
+                ca.not_before(),
+                ca.not_after()
+            ),
+        ));
+    }
+    if certificate.not_before() < ca.not_before() {
+        return Err(policy(
+            "tbs.validity.notBefore",
+            format!(
+                "{} is before the CA's own, {}",
+                certificate.not_before(),
+                ca.not_before()
+            ),
+        ));
+    }
+    if certificate.not_after() > ca.not_after() {
+        return Err(policy(
+            "tbs.validity.notAfter",
+            format!(
+                "{} is after the CA's own, {}",
+                certificate.not_after(),
+                ca.not_after()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Proof of possession, for everybody but OCSP responders, whose keys the presigner makes.
+fn check_csr(request: &IssueCertificate, certificate: &Certificate) -> Result<(), Refused> {
+    let Some(der) = &request.csr else {
+        if certificate.extended_key_usages() == [oid::OCSP_SIGNING] {
+            return Ok(());
+        }
+        return Err(policy(
+            "csr",
+            "only OCSP responders are certified without one (I4)",
+        ));
+    };
+    let csr =
+        CertificationRequest::from_der(der).map_err(|error| policy("csr", error.to_string()))?;
+    csr.verify_proof_of_possession()
+        .map_err(|refusal| policy("csr", refusal.to_string()))?;
+    if csr.public_key() != certificate.public_key() {
+        return Err(policy(
+            "tbs.subjectPublicKeyInfo",
+            "not the key of the certification request (I4)",
+        ));
+    }
+    Ok(())
+}
+
+fn check_profile(
+    request: &IssueCertificate,
+    ca: &Certificate,
+    rules: &Policy,
+    now: Time,
+) -> Result<(), Refused> {
+    let profile = rules.profile(&request.profile).map_err(|known| {
+        policy(
+            "profile",
+            format!(
+                "{:?} is not a profile of this signer ({known})",
+                request.profile
+            ),
+        )
+    })?;
+    if let Some(profile) = profile {
+        check_matrix(profile, request, ca)?;
+        if let Some(urls) = rules.status_urls(&request.issuer) {
+            check_extensions(profile, request, ca, &urls)?;
+        }
+    }
+    let context = Context {
+        ca,
+        signature_algorithm: request.signature_algorithm,
+        now,
+        profile,
+        idn: rules.idn(),
+    };
+    refuse_all("tbs", &lint(&request.tbs, &context))
+}
+
+/// I7: which issuer may use the profile, and for how long.
+fn check_matrix(
+    profile: &Profile,
+    request: &IssueCertificate,
+    ca: &Certificate,
+) -> Result<(), Refused> {
+    let named = match &profile.issuers {
+        Some(issuers) => issuers.contains(&request.issuer),
+        None => true,
+    };
+    let is_root = ca.issuer() == ca.subject();
+    if !named || (is_root && !profile.root_may_issue) {
+        return Err(policy(
+            "profile",
+            format!(
+                "{:?} is not for the issuer {:?} (I7)",
+                profile.name, request.issuer
+            ),
+        ));
+    }
+    let certificate = read(&request.tbs, request.signature_algorithm)?;
+    // notAfter is the last second of validity.
+    let seconds = certificate
+        .not_before()
+        .seconds_until(certificate.not_after())
+        + 1;
+    let days = profile.max_days_of(&request.issuer);
+    if seconds > i64::from(days) * 86_400 {
+        return Err(policy(
+            "tbs.validity.notAfter",
+            format!(
+                "{:?} of {:?} is valid for {days} days at most (I7)",
+                profile.name, request.issuer
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Every octet of every extension is what the profile makes of the key and the names.
+fn check_extensions(
+    profile: &Profile,
+    request: &IssueCertificate,
+    ca: &Certificate,
+    urls: &StatusUrls,
+) -> Result<(), Refused> {
+    let certificate = read(&request.tbs, request.signature_algorithm)?;
+    let alt_names = match certificate.extension(oid::SUBJECT_ALT_NAME) {
+        Some(extension) => GeneralName::read_all(&extension.value)
+            .map_err(|error| policy("tbs.extensions.subjectAltName", error.to_string()))?,
+        None => Vec::new(),
+    };
+    let names = CertifiedNames {
+        alt_names: &alt_names,
+        subject_is_empty: certificate.subject().is_empty(),
+    };
+    let expected = profile
+        .extensions_for(ca, certificate.public_key(), names, urls)
+        .map_err(|error| policy("tbs.subjectPublicKeyInfo", error.to_string()))?;
+    let found = certificate.extensions();
+    if found == expected {
+        return Ok(());
+    }
+    let odd = found
+        .iter()
+        .zip(&expected)
+        .find(|(found, expected)| found != expected);
+    let which = odd.map_or_else(
+        || "their number".to_owned(),
+        |(found, _)| found.oid.to_string(),
+    );
+    Err(policy(
+        "tbs.extensions",
+        format!(
+            "not octet for octet those of the profile {:?} with status at {} ({which})",
+            profile.name, urls.ocsp
+        ),
+    ))
+}

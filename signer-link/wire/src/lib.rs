@@ -1,0 +1,32 @@
+//! What the signer can be asked, and what it answers.
+//!
+//! A [`Request`] carries one [`Operation`] and a 16-octet id that its sender keeps; the [`Reply`] repeats the id.
+//! The same id with the same content always gets the same answer, so a request whose answer was lost is simply
+//! sent again; the same id with other content is refused.
+//!
+//! Missing on purpose: signing of bytes or digests as such, OCSP answers, CA certificates, making, importing or
+//! exporting keys, setting clock or policy, running anything. A CA key enters at the signer's own console only.
+//!
+//! Messages are CBOR with numbered fields in one canonical encoding: what does not re-encode to the same octets is
+//! refused, and so are unknown fields, duplicate fields and trailing octets. Sizes are bounded ([`limits`]).
+//!
+//! For now messages travel over a Unix socket, each after its length in four octets ([`frame`]). The serial link
+//! will carry the same messages in frames of its own.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod frame;
+pub mod limits;
+
+mod codec;
+mod error;
+mod reply;
+mod request;
+
+pub use error::WireError;
+pub use reply::{IssuerInfo, Outcome, Receipt, RefusalCode, Refused, Reply, SignedResult};
+pub use request::{IssueCertificate, Operation, Request, RequestId, SignCrl};
+
+/// Version of the messages; both sides say theirs in `Info`.
+pub const PROTOCOL_VERSION: u16 = 1;

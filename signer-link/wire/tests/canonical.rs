@@ -1,0 +1,172 @@
+//! Only the canonical encoding of a message is a message.
+
+use pki::{CrlNumber, SignatureAlgorithm, Time};
+use proptest::prelude::*;
+use wire::{
+    IssueCertificate, Operation, Outcome, RefusalCode, Refused, Reply, Request, RequestId, SignCrl,
+    WireError, frame, limits,
+};
+
+fn issue() -> Request {
+    Request {
+        id: RequestId([7; 16]),
+        operation: Operation::IssueCertificate(IssueCertificate {
+            issuer: "member".to_owned(),
+            profile: "server".to_owned(),
+            signature_algorithm: SignatureAlgorithm::EcdsaSha256,
+            tbs: vec![0x30, 0x00],
+            csr: Some(vec![0x30, 0x01]),
+        }),
+    }
+}
+
+fn sign_crl() -> Request {
+    Request {
+        id: RequestId([8; 16]),
+        operation: Operation::SignCrl(SignCrl {
+            issuer: "member".to_owned(),
+            number: CrlNumber::from_be_bytes(&[0x7f; 20]).unwrap(),
+            this_update: Time::from_unix(1_795_255_200),
+            next_update: Time::from_unix(1_795_860_000),
+            signature_algorithm: SignatureAlgorithm::RsaSha512,
+            tbs: vec![0x30, 0x00],
+        }),
+    }
+}
+
+/// Stored form of protocol version 1: a change of these octets is a change of the protocol.
+#[test]
+fn golden() {
+    assert_eq!(
+        hex(&issue().encode().unwrap()),
+        "825007070707070707070707070707070707820281\
+         85666d656d62657266736572766572\
+         6c65636473612d736861323536423000423001"
+    );
+    assert_eq!(
+        hex(&Request {
+            id: RequestId([1; 16]),
+            operation: Operation::Ping
+        }
+        .encode()
+        .unwrap()),
+        "8250010101010101010101010101010101018200".to_owned() + "80"
+    );
+}
+
+#[test]
+fn what_goes_in_comes_out() {
+    for request in [
+        issue(),
+        sign_crl(),
+        Request {
+            id: RequestId([1; 16]),
+            operation: Operation::Info,
+        },
+        Request {
+            id: RequestId([2; 16]),
+            operation: Operation::GetResult {
+                ids: vec![RequestId([3; 16])],
+            },
+        },
+    ] {
+        assert_eq!(Request::decode(&request.encode().unwrap()), Ok(request));
+    }
+    let reply = Reply {
+        id: RequestId([1; 16]),
+        outcome: Outcome::Refused(Refused {
+            code: RefusalCode::Policy,
+            field: "tbs".to_owned(),
+            message: "ř".to_owned(),
+        }),
+        receipt: Some(wire::Receipt {
+            sequence: 5,
+            head: [9; 32],
+        }),
+    };
+    assert_eq!(Reply::decode(&reply.encode().unwrap()), Ok(reply));
+}
+
+#[test]
+fn unknown_fields_are_refused() {
+    let mut octets = issue().encode().unwrap();
+    octets[0] = 0x83;
+    octets.push(0x00);
+    assert_eq!(Request::decode(&octets), Err(WireError::NotCanonical));
+}
+
+#[test]
+fn trailing_octets_are_refused() {
+    let mut octets = issue().encode().unwrap();
+    octets.push(0xf6);
+    assert_eq!(Request::decode(&octets), Err(WireError::NotCanonical));
+}
+
+#[test]
+fn longer_forms_of_numbers_and_lengths_are_refused() {
+    let octets = issue().encode().unwrap();
+    // The id's length 16 in two octets instead of one.
+    let longer = [&octets[..1], &[0x58, 16], &octets[2..]].concat();
+    assert_eq!(Request::decode(&longer), Err(WireError::NotCanonical));
+    // An array of indefinite length.
+    let indefinite = [&[0x9f], &octets[1..], &[0xff]].concat();
+    assert_eq!(Request::decode(&indefinite), Err(WireError::NotCanonical));
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let octets = sign_crl().encode().unwrap();
+    for length in 0..octets.len() {
+        assert!(Request::decode(&octets[..length]).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn too_large_is_refused_on_both_sides() {
+    let mut request = issue();
+    if let Operation::IssueCertificate(issue) = &mut request.operation {
+        issue.tbs = vec![0; limits::CERTIFICATE + 1];
+    }
+    let expected = WireError::TooLarge {
+        field: "tbs",
+        size: limits::CERTIFICATE + 1,
+        limit: limits::CERTIFICATE,
+    };
+    assert_eq!(request.encode(), Err(expected));
+    assert!(frame::length([0xff; 4]).is_err());
+}
+
+#[test]
+fn deep_nesting_is_refused_without_harm() {
+    for nested in [0x81, 0xa1, 0xc0, 0x9f] {
+        assert!(Request::decode(&vec![nested; 1_000_000]).is_err());
+        let mut octets = issue().encode().unwrap();
+        octets[0] = 0x83;
+        octets.extend(std::iter::repeat_n(nested, 1_000_000));
+        assert!(Request::decode(&octets).is_err());
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_decodes_is_canonical(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(request) = Request::decode(&octets) {
+            prop_assert_eq!(request.encode().unwrap(), octets);
+        }
+    }
+
+    #[test]
+    fn a_changed_octet_changes_the_message(at in 0_usize..60, to in any::<u8>()) {
+        let octets = issue().encode().unwrap();
+        let mut changed = octets.clone();
+        let at = at % changed.len();
+        changed[at] = to;
+        if let Ok(request) = Request::decode(&changed) {
+            prop_assert_eq!(request == issue(), changed == octets);
+        }
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}

@@ -1,0 +1,281 @@
+//! A whole system: `avouch up` over a directory of its own, on free ports.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::{Finished, binary, program, repository};
+
+/// How long a start may take on a slow machine before the test gives up.
+const START: Duration = Duration::from_secs(180);
+
+/// The shipped hierarchy on elliptic curves.
+pub const EC: &str = "signer-link/signer/hierarchies/ec.toml";
+
+/// The demo's hierarchy with RSA-2048 keys.
+pub const RSA: &str = "tests/fixtures/rsa.toml";
+
+/// A running Avouch.
+#[derive(Debug)]
+pub struct System {
+    folder: TempDir,
+    up: Option<Child>,
+    endpoints: Value,
+}
+
+impl System {
+    /// Starts with a hierarchy: a path in the repository, such as [`EC`] or [`RSA`].
+    pub fn start(hierarchy: &str) -> Self {
+        let mut system = Self::prepared();
+        let file = repository().join(hierarchy);
+        // A port that was free a moment ago: the URLs in certificates must name it before anything listens.
+        let port = free_port();
+        let base_url = format!("http://127.0.0.1:{port}/");
+        let file = file.to_str().expect("paths here are text").to_owned();
+        system
+            .avouch(&["init", "--hierarchy", &file, "--base-url", &base_url])
+            .ok();
+        system.up(&format!("127.0.0.1:{port}"));
+        system
+    }
+
+    /// Starts as a user's first command does: the demo.
+    pub fn start_demo() -> Self {
+        let mut system = Self::prepared();
+        system.up("127.0.0.1:0");
+        system
+    }
+
+    fn prepared() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        Self {
+            folder,
+            up: None,
+            endpoints: Value::Null,
+        }
+    }
+
+    /// The directory for a test's own files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The URL of the status listener, with a slash at its end.
+    pub fn status_url(&self) -> &str {
+        self.endpoints["status"]
+            .as_str()
+            .expect("endpoints.json has the status URL")
+    }
+
+    /// The URL of the admin listener, with a slash at its end.
+    pub fn admin_url(&self) -> &str {
+        self.endpoints["admin"]
+            .as_str()
+            .expect("endpoints.json has the admin URL")
+    }
+
+    /// The certificate of an issuer.
+    pub fn ca(&self, issuer: &str) -> PathBuf {
+        self.data().join("ca").join(format!("{issuer}.pem"))
+    }
+
+    /// The certificate of an issuer and those above it.
+    pub fn chain(&self, issuer: &str) -> PathBuf {
+        self.data().join("ca").join(format!("chain-{issuer}.pem"))
+    }
+
+    /// Runs `avouch --data … ARGUMENTS` and waits for its end.
+    #[track_caller]
+    pub fn avouch(&self, arguments: &[&str]) -> Finished {
+        let data = self.data();
+        let data = data.to_str().expect("paths here are text");
+        program(
+            self.folder(),
+            binary("avouch"),
+            [&["--data", data], arguments].concat(),
+        )
+    }
+
+    /// Starts (or starts again) on this address and waits until it serves.
+    pub fn up(&mut self, listen: &str) {
+        let mut child = Command::new(binary("avouch"))
+            .arg("--data")
+            .arg(self.data())
+            .args(["up", "--listen", listen, "--admin", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("avouch starts");
+        let (sender, lines) = mpsc::channel();
+        let stdout = child.stdout.take().expect("it is piped");
+        let stderr = child.stderr.take().expect("it is piped");
+        forward(stdout, sender.clone());
+        forward(stderr, sender);
+        self.up = Some(child);
+        let mut said = Vec::new();
+        loop {
+            match lines.recv_timeout(START) {
+                Ok(line) if line.starts_with("ready") => break,
+                Ok(line) => said.push(line),
+                Err(_) => panic!("avouch up did not get ready; it said:\n{}", said.join("\n")),
+            }
+        }
+        let endpoints =
+            std::fs::read(self.data().join("run/endpoints.json")).expect("endpoints.json");
+        self.endpoints = serde_json::from_slice(&endpoints).expect("endpoints.json is JSON");
+    }
+
+    /// Stops it as Ctrl-C would, and waits; the exit code must be 0.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.up.take() {
+            signal("-TERM", child.id());
+            let status = child.wait().expect("avouch can be waited for");
+            if !std::thread::panicking() {
+                assert_eq!(status.code(), Some(0), "avouch up after SIGTERM");
+            }
+        }
+    }
+
+    /// The process id of a daemon, from what it announced.
+    #[track_caller]
+    pub fn pid(&self, daemon: &str) -> u32 {
+        self.try_pid(daemon).expect("the daemon announced itself")
+    }
+
+    /// The same, if it has announced itself.
+    pub fn try_pid(&self, daemon: &str) -> Option<u32> {
+        let path = self.data().join("run").join(format!("{daemon}.json"));
+        let state: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        u32::try_from(state["pid"].as_u64()?).ok()
+    }
+
+    /// Makes a key and a CSR with openssl; gives the path of the CSR. `options` are those of
+    /// `openssl req -newkey`.
+    #[track_caller]
+    pub fn csr(&self, name: &str, key: &str, subject: &str, extra: &[&str]) -> PathBuf {
+        let csr = self.folder().join(format!("{name}.csr"));
+        let key_file = self.folder().join(format!("{name}.key"));
+        let mut arguments = vec!["req", "-new", "-nodes", "-utf8", "-subj", subject];
+        arguments.extend(["-out", path(&csr), "-keyout", path(&key_file)]);
+        arguments.push("-newkey");
+        arguments.extend(key.split(' '));
+        arguments.extend(extra);
+        program(self.folder(), "openssl", &arguments).ok();
+        csr
+    }
+
+    /// Issues a server certificate for `host` from this issuer; gives the certificate's path.
+    #[track_caller]
+    pub fn issue_server(&self, issuer: &str, host: &str) -> PathBuf {
+        let name = format!("{issuer}-{host}");
+        let san = format!("subjectAltName=DNS:{host}");
+        let subject = format!("/CN={host}");
+        let csr = self.csr(
+            &name,
+            "ec -pkeyopt ec_paramgen_curve:P-256",
+            &subject,
+            &["-addext", &san],
+        );
+        let out = self.folder().join(format!("{name}.pem"));
+        self.avouch(&[
+            "issue",
+            "--profile",
+            "server",
+            "--issuer",
+            issuer,
+            "--csr",
+            path(&csr),
+            "--out",
+            path(&out),
+        ])
+        .ok();
+        out
+    }
+
+    /// Revokes a certificate and waits until the edge shows it.
+    #[track_caller]
+    pub fn revoke(&self, certificate: &Path) -> Value {
+        self.avouch(&[
+            "revoke",
+            "--cert",
+            path(certificate),
+            "--ground",
+            "subscriber",
+            "--reason",
+            "keyCompromise",
+            "--wait",
+            "--json",
+        ])
+        .ok()
+        .json()
+    }
+}
+
+impl System {
+    /// Revokes by the serial number in a certificate, as support would.
+    #[track_caller]
+    pub fn revoke_serial_of(&self, certificate: &Path, issuer: &str) -> Value {
+        let text = std::fs::read_to_string(certificate).expect("a certificate");
+        let certificate = pki::Certificate::from_pem(&text).expect("a certificate");
+        let serial = certificate.serial().to_string();
+        self.avouch(&[
+            "revoke",
+            "--serial",
+            &serial,
+            "--issuer",
+            issuer,
+            "--ground",
+            "support",
+            "--case",
+            "s20261121.1",
+            "--reason",
+            "superseded",
+            "--wait",
+            "--json",
+        ])
+        .ok()
+        .json()
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A path as text.
+pub fn path(path: &Path) -> &str {
+    path.to_str().expect("paths here are text")
+}
+
+/// Sends a signal to a process of the test's own.
+pub fn signal(signal: &str, pid: u32) {
+    program(Path::new("/"), "kill", [signal, &pid.to_string()]).ok();
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+fn forward(stream: impl std::io::Read + Send + 'static, sender: mpsc::Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines() {
+            let Ok(line) = line else { break };
+            // The test may no longer listen; the pipe must be emptied all the same.
+            let _ = sender.send(line);
+        }
+    });
+}

@@ -1,0 +1,50 @@
+//! As little HTTP as it takes to tell a whole answer from one that was cut off by a kill.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) fn post_ocsp(address: &str, request: &[u8]) -> Option<Answer> {
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/ocsp-request\r\n\
+         Content-Length: {}\r\n\r\n",
+        request.len()
+    );
+    exchange(address, &[head.as_bytes(), request].concat())
+}
+
+pub(crate) fn get(address: &str, path: &str) -> Option<Answer> {
+    exchange(
+        address,
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
+    )
+}
+
+/// `None` when nobody listens or the answer was cut off: that is how a killed server looks.
+fn exchange(address: &str, request: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.write_all(request).ok()?;
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).ok()?;
+    let end = octets.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&octets[..end]).to_ascii_lowercase();
+    let body = octets.split_off(end + 4);
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))?
+        .trim()
+        .parse::<usize>()
+        .ok()?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    (body.len() == length).then_some(Answer { status, body })
+}

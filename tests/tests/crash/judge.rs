@@ -1,0 +1,211 @@
+//! The judgement at the end: the book against the ledger, OCSP and the CRL, with openssl as the independent eye.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use e2e::program::program;
+use e2e::system::path;
+use ledger::{Ledger, StatusRow};
+use pki::crl::Crl;
+use pki::ocsp::response::CertStatus;
+use pki::ocsp::verify::{Expected, Rules, verify_response};
+use pki::ocsp::{IssuerHashes, request};
+use pki::{Certificate, Clock, HashAlgorithm, RevocationReason, Serial, SystemClock};
+
+use crate::book::{Book, Entry, ISSUER};
+use crate::http;
+use crate::machine::Machine;
+use crate::watcher::Seen;
+
+pub(crate) fn everything(machine: &Machine, book: &Book, seen: &Seen) {
+    let entries = book.snapshot();
+    let serials: BTreeSet<_> = entries.iter().map(|entry| entry.serial).collect();
+    assert_eq!(
+        serials.len(),
+        entries.len(),
+        "a serial number was given out twice"
+    );
+
+    let rows = ledger_is_sound(machine);
+    let known: BTreeMap<Serial, StatusRow> =
+        rows.into_iter().map(|row| (row.serial, row)).collect();
+    for entry in &entries {
+        let row = known
+            .get(&entry.serial)
+            .unwrap_or_else(|| panic!("{entry:?} is lost"));
+        assert_eq!(row.revoked.is_some(), entry.revoked, "{entry:?}");
+    }
+    let crl = http::get(&machine.address(), &format!("/crl/{ISSUER}.crl"))
+        .expect("the CRL")
+        .body;
+    assert_eq!(
+        seen.crl.as_ref().map(|(_, der)| der),
+        Some(&crl),
+        "nothing changed since the last look"
+    );
+    agree(machine, &known, &Crl::from_der(&crl).expect("a CRL"));
+    openssl_agrees(machine, &entries, &crl);
+}
+
+/// The audit chain holds, nothing is left half done, CRL numbers were used in rising order; the statuses of all
+/// certificates.
+fn ledger_is_sound(machine: &Machine) -> Vec<StatusRow> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let path = machine.data().join("ledger/ledger.sqlite");
+        let ledger = Ledger::open_existing(&path, Arc::new(SystemClock))
+            .await
+            .expect("the ledger");
+        ledger.verify_audit().await.expect("the audit chain");
+        let changes = ledger.changes_after(0, u32::MAX).await.expect("the feed");
+        assert!(
+            changes
+                .iter()
+                .map(|change| change.seq)
+                .eq(1..=changes.len() as u64),
+            "a gap in the feed"
+        );
+        let records = ledger
+            .audit_records(0, u32::MAX)
+            .await
+            .expect("the audit records");
+        for act in ["crl.reserve", "crl.record"] {
+            let numbers: Vec<u64> = records
+                .iter()
+                .filter(|record| record.act == act && record.issuer == ISSUER)
+                .map(|record| {
+                    serde_json::from_str::<serde_json::Value>(&record.detail).expect("JSON")
+                })
+                .map(|detail| {
+                    detail["number"]
+                        .as_str()
+                        .and_then(|number| number.parse().ok())
+                        .expect("a number")
+                })
+                .collect();
+            assert!(
+                numbers.is_sorted_by(|one, next| one < next),
+                "{act}: {numbers:?}"
+            );
+        }
+        ledger
+            .statuses(ISSUER, None, u32::MAX)
+            .await
+            .expect("the statuses")
+    })
+}
+
+/// OCSP = CRL = ledger: every certificate, acknowledged or not, status, time and reason (V7).
+fn agree(machine: &Machine, known: &BTreeMap<Serial, StatusRow>, crl: &Crl) {
+    let ca = Certificate::from_pem(&fs::read_to_string(machine.ca(ISSUER)).expect("the CA"))
+        .expect("the CA");
+    let listed = crl.entries().map(|entry| entry.expect("an entry"));
+    let listed: BTreeMap<_, _> = listed
+        .map(|entry| (entry.serial, (entry.revocation_date, entry.reason)))
+        .collect();
+    for (serial, row) in known {
+        let expected = row.revoked.map(|(time, reason)| {
+            (
+                time,
+                Some(reason).filter(|reason| *reason != RevocationReason::Unspecified),
+            )
+        });
+        assert_eq!(
+            listed.get(serial).copied(),
+            expected,
+            "CRL and ledger about {serial}"
+        );
+        for hash in [HashAlgorithm::Sha1, HashAlgorithm::Sha256] {
+            let question = request::build(&IssuerHashes::of(hash, &ca), &[*serial], None);
+            let answer = http::post_ocsp(&machine.address(), &question)
+                .expect("an answer")
+                .body;
+            let status = match expected {
+                None => CertStatus::Good,
+                Some((time, reason)) => CertStatus::Revoked { time, reason },
+            };
+            let now = SystemClock.now();
+            let expected = Expected {
+                ca: &ca,
+                hash,
+                serial,
+                now,
+                status: Some(status),
+                rules: Rules::default(),
+            };
+            verify_response(&answer, &expected)
+                .unwrap_or_else(|violation| panic!("{serial}: {violation}"));
+        }
+    }
+    let strangers: Vec<_> = listed
+        .keys()
+        .filter(|serial| !known.contains_key(serial))
+        .collect();
+    assert!(
+        strangers.is_empty(),
+        "on the CRL and never issued: {strangers:?}"
+    );
+}
+
+/// The same question by another program, from its own mouth.
+fn openssl_agrees(machine: &Machine, entries: &[Entry], crl: &[u8]) {
+    let folder = machine.folder();
+    let ca = machine.ca(ISSUER);
+    let chain = ca.with_file_name(format!("chain-{ISSUER}.pem"));
+    let url = format!("http://{}/", machine.address());
+    let crl_file = folder.join("last.crl");
+    fs::write(&crl_file, pki::pem::encode("X509 CRL", crl)).expect("the CRL is written");
+    let text = program(
+        folder,
+        "openssl",
+        [
+            "crl",
+            "-in",
+            path(&crl_file),
+            "-CAfile",
+            path(&ca),
+            "-noout",
+            "-text",
+        ],
+    )
+    .ok();
+    assert!(text.output().contains("verify OK"), "{text:#?}");
+    let on_crl: BTreeSet<&str> = text
+        .stdout
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Serial Number: "))
+        .collect();
+    for entry in entries {
+        assert_eq!(
+            on_crl.contains(entry.serial.to_string().as_str()),
+            entry.revoked,
+            "the CRL about {entry:?}"
+        );
+        let said = ocsp(folder, &ca, &chain, &url, &entry.certificate);
+        let expected = if entry.revoked { ": revoked" } else { ": good" };
+        assert!(
+            said.contains("Response verify OK") && said.contains(expected),
+            "{entry:?}: {said}"
+        );
+    }
+}
+
+fn ocsp(folder: &Path, ca: &Path, chain: &Path, url: &str, certificate: &Path) -> String {
+    let arguments = [
+        "ocsp",
+        "-issuer",
+        path(ca),
+        "-CAfile",
+        path(chain),
+        "-url",
+        url,
+        "-cert",
+        path(certificate),
+    ];
+    program(folder, "openssl", arguments).ok().output()
+}

@@ -1,0 +1,313 @@
+//! How a running system behaves: prompt revocations, restarts, dead processes, a moved clock.
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use e2e::clients::{self, Verdict, curl};
+use e2e::program::{binary, repository};
+use e2e::system::{EC, path, signal};
+use e2e::{System, program, wait_for};
+
+const DAEMONS: [&str; 5] = [
+    "signer",
+    "issuer",
+    "ocsp-presigner",
+    "crl-builder",
+    "ocsp-responder",
+];
+
+/// The first command of the README: a demo CA with RSA-4096 keys, ready to issue; going on where it was.
+#[test]
+fn the_demo_starts_stops_and_goes_on() {
+    let mut system = System::start_demo();
+    for issuer in ["root", "member", "assured", "organisation"] {
+        let text = std::fs::read_to_string(system.ca(issuer)).expect("a certificate");
+        let certificate = pki::Certificate::from_pem(&text).expect("a certificate");
+        assert_eq!(
+            certificate.public_key().kind(),
+            Ok(pki::KeyKind::Rsa(4096)),
+            "{issuer}"
+        );
+    }
+    let certificate = system.issue_server("member", "www.example.org");
+    let address = system
+        .status_url()
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .to_owned();
+    system.stop();
+    assert!(
+        !system.data().join("run/endpoints.json").exists(),
+        "endpoints.json goes when nothing serves"
+    );
+    system.up(&address);
+    assert_eq!(
+        clients::openssl_ocsp(&system, "member", &certificate, &[]),
+        Verdict::Good
+    );
+    let status = system.avouch(&["status", "--json"]).ok().json();
+    assert!(status.is_object());
+}
+
+/// S2 and the bounds of the first issue: OCSP within a second, the CRL within five.
+#[test]
+fn a_revocation_is_prompt_and_explained() {
+    let system = System::start(EC);
+    let certificate = system.issue_server("member", "www.example.org");
+    let revoked = system.revoke(&certificate);
+    assert!(revoked.is_object(), "{revoked}");
+    assert_eq!(
+        clients::openssl_ocsp(&system, "member", &certificate, &["-no_nonce"]),
+        Verdict::Revoked
+    );
+    assert_eq!(
+        clients::openssl_crl(&system, "member", &certificate),
+        Verdict::Revoked
+    );
+
+    let text = std::fs::read_to_string(&certificate).expect("a certificate");
+    let serial = pki::Certificate::from_pem(&text)
+        .expect("a certificate")
+        .serial()
+        .to_string();
+    let explained = system.avouch(&["explain", &serial]).ok().stdout;
+    for word in [
+        "member",
+        "keyCompromise",
+        "subscriber",
+        "www.example.org",
+        "revoked",
+    ] {
+        assert!(
+            explained.contains(word),
+            "{word} is missing in:\n{explained}"
+        );
+    }
+    // A key that was compromised never comes back (I5).
+    let csr = system.folder().join("member-www.example.org.csr");
+    let again = system.avouch(&[
+        "issue",
+        "--profile",
+        "server",
+        "--issuer",
+        "member",
+        "--csr",
+        path(&csr),
+    ]);
+    assert_eq!(again.code, 1, "{again:#?}");
+    assert!(again.stderr.contains("I5"), "{again:#?}");
+}
+
+/// Each daemon killed at once comes back, and the system still issues, revokes and answers.
+#[test]
+fn a_dead_process_comes_back() {
+    let system = System::start(EC);
+    for daemon in DAEMONS {
+        let before = system.pid(daemon);
+        signal("-KILL", before);
+        wait_for(|| system.try_pid(daemon).is_some_and(|pid| pid != before));
+        wait_for(|| curl_is_ready(&system));
+        let certificate = loop_issue(&system, &format!("{daemon}.example.org"));
+        system.revoke(&certificate);
+        assert_eq!(
+            clients::openssl_ocsp(&system, "member", &certificate, &[]),
+            Verdict::Revoked,
+            "{daemon}"
+        );
+    }
+}
+
+/// OCSP-06, V3: past nextUpdate the shipped edge says tryLater for OCSP, serves no CRL, and is not ready.
+#[test]
+fn a_moved_clock_never_brings_stale_answers() {
+    let system = System::start(EC);
+    let certificate = system.issue_server("member", "www.example.org");
+    for (days, stale) in [("+1d", false), ("+30d", true)] {
+        let edge = FakedEdge::start(&system, days);
+        let verdict = clients::openssl_ocsp_at(
+            &system,
+            &edge.url,
+            &system.ca("member"),
+            &system.chain("member"),
+            &certificate,
+            &["-no_nonce", "-noverify"],
+        );
+        let said = format!("{verdict:?}");
+        assert_eq!(said.contains("trylater"), stale, "{days}: {said}");
+        let crl = curl(&system, &format!("{}crl/member.crl", edge.url), &[]);
+        assert_eq!(crl.status, if stale { 503 } else { 200 }, "{days}");
+        let ready = curl(&system, &format!("{}readyz?issuer=member", edge.admin), &[]);
+        assert_eq!(ready.status, if stale { 503 } else { 200 }, "{days}");
+    }
+}
+
+/// The edge of a running system, started once more with the clock moved.
+struct FakedEdge {
+    child: Child,
+    url: String,
+    admin: String,
+}
+
+impl FakedEdge {
+    fn start(system: &System, offset: &str) -> Self {
+        let folder = tempfile::tempdir_in(system.folder())
+            .expect("a folder")
+            .keep();
+        let configuration =
+            std::fs::read_to_string(system.data().join("config/ocsp-responder.toml"))
+                .expect("its configuration");
+        // Its own state and state file, so that it does not disturb the running one.
+        let data = system.data();
+        let configuration = configuration
+            .replace(
+                path(&data.join("run/ocsp-responder.json")),
+                path(&folder.join("state.json")),
+            )
+            .replace(path(&data.join("ocsp-responder")), path(&folder));
+        let file = folder.join("edge.toml");
+        std::fs::write(&file, configuration).expect("written");
+        let child = Command::new("faketime")
+            .args(["-f", offset, path(&binary("ocsp-responder"))])
+            .args([
+                "--config",
+                path(&file),
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+            ])
+            .env("DONT_FAKE_MONOTONIC", "1")
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("faketime is installed by tests/run");
+        let state = folder.join("state.json");
+        wait_for(|| read_json(&state).is_some());
+        let state = read_json(&state).expect("it was there");
+        let url = |key: &str| {
+            format!(
+                "{}/",
+                state[key].as_str().expect("a URL").trim_end_matches('/')
+            )
+        };
+        let edge = Self {
+            child,
+            url: url("listen"),
+            admin: url("admin"),
+        };
+        // Its first scan of the publication is done when the CA's certificate is there.
+        let probe = format!("{}ca/member.cer", edge.url);
+        wait_for(|| curl(system, &probe, &[]).status == 200);
+        edge
+    }
+}
+
+impl Drop for FakedEdge {
+    fn drop(&mut self) {
+        // faketime replaces itself by the program it starts.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// V2: no key, no database code in the edge; V10's start: the signer is reached by its socket alone.
+#[test]
+fn the_edge_has_no_keys_and_no_database() {
+    let metadata = program(
+        &repository(),
+        env!("CARGO"),
+        [
+            "tree",
+            "--locked",
+            "--package",
+            "ocsp-responder",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ],
+    )
+    .ok()
+    .stdout;
+    assert!(
+        metadata.contains("hyper v"),
+        "the listing is not what it should be:\n{metadata}"
+    );
+    for forbidden in [
+        "keystore",
+        "ledger",
+        "signer-client",
+        "sqlx",
+        "libsqlite3-sys",
+        "rustls",
+        "cryptoki",
+    ] {
+        let found = metadata
+            .lines()
+            .any(|line| line.split(' ').next() == Some(forbidden));
+        assert!(!found, "ocsp-responder depends on {forbidden}");
+    }
+}
+
+#[test]
+fn every_binary_has_help_and_version_and_exit_codes() {
+    for name in DAEMONS.into_iter().chain(["avouch"]) {
+        let run = |arguments: &[&str]| program(Path::new("/"), binary(name), arguments);
+        assert!(run(&["--help"]).ok().stdout.contains("Usage"), "{name}");
+        assert!(run(&["--version"]).ok().stdout.starts_with(name), "{name}");
+        assert_eq!(run(&["--no-such-option"]).code, 64, "{name}");
+    }
+    for name in DAEMONS {
+        let missing = program(
+            Path::new("/"),
+            binary(name),
+            ["--config", "/nowhere/at-all.toml"],
+        );
+        assert_eq!(missing.code, 64, "{name}: {missing:#?}");
+        assert!(
+            missing.stderr.contains("/nowhere/at-all.toml"),
+            "{name}: {missing:#?}"
+        );
+    }
+}
+
+fn curl_is_ready(system: &System) -> bool {
+    program(
+        system.folder(),
+        "curl",
+        [
+            "--silent",
+            "--fail",
+            &format!("{}readyz", system.admin_url()),
+        ],
+    )
+    .code
+        == 0
+}
+
+/// Issues a server certificate, again and again until the part that was killed is back.
+fn loop_issue(system: &System, host: &str) -> std::path::PathBuf {
+    let san = format!("subjectAltName=DNS:{host}");
+    let key = "ec -pkeyopt ec_paramgen_curve:P-256";
+    let csr = system.csr(host, key, &format!("/CN={host}"), &["-addext", &san]);
+    let out = csr.with_extension("pem");
+    let arguments = [
+        "issue",
+        "--profile",
+        "server",
+        "--issuer",
+        "member",
+        "--csr",
+        path(&csr),
+        "--out",
+        path(&out),
+    ];
+    wait_for(|| system.avouch(&arguments).code == 0);
+    out
+}
+
+fn read_json(file: &Path) -> Option<serde_json::Value> {
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}
