@@ -9,23 +9,20 @@ use serde_json::Value;
 
 use crate::data_dir::{self, DataDir};
 use crate::endpoints::Endpoints;
-use crate::http;
+use crate::http::{self, NotConnected, Response};
 use crate::outcome::Failure;
 
-/// A connection to the API, with the token of this data directory.
+/// The API of the running installation, with the token of this data directory.
 #[derive(Debug)]
-pub(crate) struct Api {
-    url: String,
+pub(crate) struct Api<'a> {
+    data: &'a DataDir,
     token: String,
 }
 
-impl Api {
-    pub(crate) fn of(data: &DataDir, endpoints: &Endpoints) -> Result<Self> {
+impl<'a> Api<'a> {
+    pub(crate) fn of(data: &'a DataDir) -> Result<Self> {
         let token = data_dir::read_text(&data.api_token())?.trim().to_owned();
-        Ok(Self {
-            url: endpoints.api.clone(),
-            token,
-        })
+        Ok(Self { data, token })
     }
 
     pub(crate) async fn issue(&self, request: &IssueRequest<'_>) -> Result<Issued> {
@@ -42,20 +39,41 @@ impl Api {
             ("authorization", authorization.as_str()),
             ("content-type", "application/json"),
         ];
-        let url = format!("{}{path}", self.url);
         let body = serde_json::to_vec(request)?;
-        let answer = http::post(&url, &headers, body, PATIENCE)
-            .await
-            .map_err(|error| {
-                Failure::new(format!("the issuer does not answer: {error:#}"))
-                    .remedy("is `avouch up` running? DIR/run/issuer.log tells what the issuer did")
-            })?;
+        let answer = self.send(path, &headers, body).await?;
         if answer.status.is_success() {
             return serde_json::from_slice(&answer.body)
                 .context("the issuer's answer is not understood");
         }
         Err(refusal(answer.status.as_u16(), &answer.body).into())
     }
+
+    /// An issuer that is just being started again, perhaps on another port, is waited for.
+    async fn send(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Response> {
+        let mut attempt = 0;
+        loop {
+            let url = format!("{}{path}", Endpoints::require(self.data)?.api);
+            match http::post(&url, headers, body.clone(), PATIENCE).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.is::<NotConnected>() && attempt < ATTEMPTS => {
+                    attempt += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(no_answer(self.data, &error).into()),
+            }
+        }
+    }
+}
+
+fn no_answer(data: &DataDir, error: &anyhow::Error) -> Failure {
+    let failure = Failure::new(format!("the issuer does not answer: {error:#}"));
+    if error.is::<NotConnected>() {
+        return failure.remedy("is `avouch up` still running? start it again");
+    }
+    failure.remedy(format!(
+        "it may have done what was asked all the same: look into {}, or ask again",
+        data.log("issuer").display()
+    ))
 }
 
 /// `{"error": {"rule", "field", "message", "remedy"}}` to a failure that says all of it.
@@ -129,6 +147,9 @@ pub(crate) struct Revoked {
 
 /// Issuing waits for the signer, which may be busy with others.
 const PATIENCE: Duration = Duration::from_secs(90);
+const PAUSE: Duration = Duration::from_millis(100);
+/// Long enough for the first restarts of a daemon that died.
+const ATTEMPTS: u32 = 100;
 
 #[cfg(test)]
 mod tests {

@@ -343,6 +343,10 @@ pub(crate) struct ImportCaOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) responder_csr_out: Option<PathBuf>,
 
+    /// Return when the running daemons have published all of it
+    #[arg(long)]
+    pub(crate) wait: bool,
+
     /// Where its OCSP URL lives, e.g. /ocsp/old (served beside the standard one)
     #[arg(long, value_name = "PATH")]
     pub(crate) ocsp_path: Vec<String>,

@@ -117,7 +117,7 @@ fn crl_builder(data: &DataDir) -> String {
         quoted(&data.ledger()),
         quoted(&data.publication()),
         quoted(&own.join("publication.key")),
-        quoted(&own.join("imported")),
+        quoted(&data.imported_crls()),
         quoted(&data.signer_socket()),
         daemon(data, "crl-builder"),
     )

@@ -122,6 +122,11 @@ impl DataDir {
         self.root.join("crl-builder")
     }
 
+    /// CRLs of CAs whose key is elsewhere, as they came.
+    pub(crate) fn imported_crls(&self) -> PathBuf {
+        self.crl_builder_dir().join("imported")
+    }
+
     pub(crate) fn responder_dir(&self) -> PathBuf {
         self.root.join("ocsp-responder")
     }
@@ -132,6 +137,20 @@ impl DataDir {
 
     pub(crate) fn signer_socket(&self) -> PathBuf {
         self.run_dir().join("signer.sock")
+    }
+
+    /// The system allows only short paths for sockets; the signer would not come up with a longer one.
+    pub(crate) fn check_socket_path(&self) -> Result<()> {
+        let length = self.signer_socket().as_os_str().len();
+        if length <= LONGEST_SOCKET_PATH {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "the path {} is too long for a socket: {length} octets, at most {LONGEST_SOCKET_PATH}",
+            self.signer_socket().display()
+        ))
+        .remedy("choose a shorter --data")
+        .into())
     }
 
     pub(crate) fn api_token(&self) -> PathBuf {
@@ -195,6 +214,9 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?)
         .map_err(|_| Failure::new(format!("{} is not UTF-8 text", path.display())).into())
 }
+
+/// `sun_path` has 108 octets; the signer first binds under the name with its process number at the end.
+const LONGEST_SOCKET_PATH: usize = 107 - ".4194304".len();
 
 #[cfg(test)]
 mod tests {

@@ -87,7 +87,8 @@ impl<'a> Edge<'a> {
                 browser_forum: false,
             },
         };
-        let verified = verify::verify_response(&answer.body, &expected)
+        let verified = self
+            .verify(&answer.body, &expected)
             .context("the OCSP answer of the edge does not verify")?;
         Ok(OcspAnswer::Signed(Box::new(SignedAnswer {
             status: verified.status,
@@ -96,6 +97,19 @@ impl<'a> Edge<'a> {
             responder: verified.responder,
             size: answer.body.len(),
         })))
+    }
+
+    fn verify(
+        &self,
+        der: &[u8],
+        expected: &verify::Expected<'_>,
+    ) -> Result<verify::Verified, verify::Violation> {
+        match self.issuer.origin {
+            Origin::Own => verify::verify_response(der, expected),
+            Origin::Imported => verify::verify_response_by(der, expected, |responder| {
+                answers::check_delegation(responder, self.ca)
+            }),
+        }
     }
 
     /// Fetches the CRL; `None` when it is not served, or still the one seen before.

@@ -73,7 +73,9 @@ async fn exchange(
         .host()
         .trim_start_matches('[')
         .trim_end_matches(']');
-    let stream = TcpStream::connect((host, port)).await?;
+    let stream = TcpStream::connect((host, port))
+        .await
+        .map_err(NotConnected)?;
     stream.set_nodelay(true)?;
 
     let mut request = Request::builder()
@@ -104,6 +106,18 @@ async fn exchange(
         body,
     })
 }
+
+/// Nobody listens there: the request was never sent, so sending it again does nothing twice.
+#[derive(Debug)]
+pub(crate) struct NotConnected(std::io::Error);
+
+impl std::fmt::Display for NotConnected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "nobody listens there: {}", self.0)
+    }
+}
+
+impl std::error::Error for NotConnected {}
 
 /// Room for the CRL of a CA that revoked everything.
 const MAX_BODY: usize = 1 << 30;

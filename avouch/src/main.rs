@@ -15,6 +15,7 @@ mod installation;
 mod operator;
 mod outcome;
 mod progress;
+mod publications;
 mod records;
 mod shipped;
 mod table;
@@ -27,16 +28,12 @@ use clap::Parser;
 
 use crate::cli::{AuditCommand, Cli, Command, ImportCommand};
 use crate::data_dir::DataDir;
-use crate::outcome::{EX_USAGE, Outcome};
+use crate::outcome::{EX_USAGE, Failure, Outcome};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // A closed terminal leaves nobody to tell; the exit code still does.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { EX_USAGE } else { 0 });
-        }
+        Err(error) => return not_understood(&error),
     };
     // One thread: the daemons end with the thread that started them (`--die-with-parent`).
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -55,7 +52,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// Help and version, or a mistake on the command line.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // A closed terminal leaves nobody to tell; the exit code still does.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let failure = Failure::usage(error.to_string().trim_end());
+        return outcome::fail(&failure.into(), true);
+    }
+    let _ = error.print();
+    ExitCode::from(EX_USAGE)
+}
+
 async fn run(cli: &Cli) -> Result<Outcome> {
+    if cli.json && !matches!(cli.command, Command::Up(_)) {
+        progress::silence();
+    }
     let data = DataDir::new(&cli.data)?;
     match &cli.command {
         Command::Up(options) => up::up(&data, options, cli.json).await,

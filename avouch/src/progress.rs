@@ -1,11 +1,25 @@
 //! Progress on standard error: bars on a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::human;
+
+/// With `--json` a program reads standard error: it gets errors alone.
+pub(crate) fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+fn tell(line: &str) {
+    if !SILENT.load(Ordering::Relaxed) {
+        eprintln!("{line}");
+    }
+}
 
 /// One thing that takes long, counted or not.
 #[derive(Debug)]
@@ -20,9 +34,8 @@ pub(crate) struct Progress {
 impl Progress {
     /// Something whose length is not known.
     pub(crate) fn spinner(what: impl Into<String>) -> Self {
-        let progress = Self::start(what.into(), None);
+        let progress = Self::start(what.into(), None, SPINNER);
         if let Some(bar) = &progress.bar {
-            bar.set_style(style("{spinner} {msg} {elapsed:.dim}"));
             bar.enable_steady_tick(Duration::from_millis(120));
         }
         progress
@@ -30,23 +43,18 @@ impl Progress {
 
     /// Something that is done `total` times (or octets, or lines).
     pub(crate) fn bar(what: impl Into<String>, total: u64) -> Self {
-        let progress = Self::start(what.into(), Some(total));
-        if let Some(bar) = &progress.bar {
-            bar.set_style(style(
-                "{msg} [{bar:30}] {percent:>3} % {human_pos} of {human_len}, {per_sec}, {eta} left",
-            ));
-        }
-        progress
+        Self::start(what.into(), Some(total), BAR)
     }
 
-    fn start(what: String, total: Option<u64>) -> Self {
-        let bar = stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
-            bar.set_message(what.clone());
-            bar
+    fn start(what: String, total: Option<u64>, template: &str) -> Self {
+        let shown = stderr().is_terminal() && !SILENT.load(Ordering::Relaxed);
+        let bar = shown.then(|| {
+            ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr())
+                .with_style(style(template))
+                .with_message(what.clone())
         });
         if bar.is_none() {
-            eprintln!("{what} …");
+            tell(&format!("{what} …"));
         }
         // Elapsed time on a screen is no wall-clock time: `pki::Clock` has no part in it.
         let now = Instant::now();
@@ -66,14 +74,14 @@ impl Progress {
                 self.last_line = Instant::now();
                 match self.total {
                     Some(total) => {
-                        eprintln!(
+                        tell(&format!(
                             "{} … {} of {}",
                             self.what,
                             human::count(done),
                             human::count(total)
-                        );
+                        ));
                     }
-                    None => eprintln!("{} … {}", self.what, human::count(done)),
+                    None => tell(&format!("{} … {}", self.what, human::count(done))),
                 }
             }
             None => {}
@@ -90,8 +98,8 @@ impl Progress {
     /// A line above the bar.
     pub(crate) fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| tell(line)),
+            None => tell(line),
         }
     }
 
@@ -100,11 +108,11 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        eprintln!(
+        tell(&format!(
             "{} … {how} ({})",
             self.what,
             human::took(self.started.elapsed())
-        );
+        ));
     }
 }
 
@@ -123,6 +131,9 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("=> ")
 }
 
+const SPINNER: &str = "{spinner} {msg} {elapsed:.dim}";
+const BAR: &str =
+    "{msg} [{bar:30}] {percent:>3} % {human_pos} of {human_len}, {per_sec}, {eta} left";
 const PLAIN_LINE_EVERY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
@@ -131,7 +142,7 @@ mod tests {
 
     #[test]
     fn templates_parse() {
-        style("{spinner} {msg} {elapsed:.dim}");
-        style("{msg} [{bar:30}] {percent:>3} % {human_pos} of {human_len}, {per_sec}, {eta} left");
+        style(SPINNER);
+        style(BAR);
     }
 }

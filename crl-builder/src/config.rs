@@ -11,11 +11,11 @@ use telemetry::DaemonConfig;
 /// let config: crl_builder::Config = toml::from_str(r#"
 ///     ledger = "/srv/avouch/ledger/ledger.sqlite"
 ///     publication = "/srv/avouch/publication"
-///     # Signs the manifests (Ed25519, PKCS#8 PEM, mode 0600).
+///     ## Signs the manifests (Ed25519, PKCS#8 PEM, mode 0600).
 ///     publication_key = "/srv/avouch/crl-builder/publication.key"
-///     # {issuer}.crl of CAs whose key is elsewhere, served as they are.
+///     ## {issuer}.crl of CAs whose key is elsewhere, served as they are.
 ///     imported = "/srv/avouch/crl-builder/imported"
-///     # Whether such a CRL may be signed with SHA-1. `avouch import ca` has asked that before it put one there.
+///     ## Whether such a CRL may be signed with SHA-1. `avouch import ca` has asked that before it put one there.
 ///     accept_sha1 = true
 ///     signer_socket = "/srv/avouch/run/signer.sock"
 ///

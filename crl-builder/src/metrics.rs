@@ -103,11 +103,15 @@ impl Metrics {
     }
 }
 
+/// When a CRL begins and ends.
+type Window = (Time, Option<Time>);
+
 /// Ages, which change by themselves: worked out whenever somebody looks.
 #[derive(Clone, Debug)]
 struct Times {
     clock: Arc<dyn Clock>,
-    windows: Arc<Mutex<BTreeMap<String, (Time, Option<Time>)>>>,
+    /// thisUpdate and nextUpdate, by issuer.
+    windows: Arc<Mutex<BTreeMap<String, Window>>>,
     age: IntGaugeVec,
     left: IntGaugeVec,
 }

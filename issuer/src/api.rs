@@ -55,13 +55,19 @@ pub(crate) struct Api<S> {
 pub(crate) fn router<S: Signer + Clone + 'static>(api: Arc<Api<S>>) -> Router {
     Router::new()
         .route("/v1/certificates", post(certificates::issue::<S>))
-        .route("/v1/certificates/{issuer}/{serial}", get(certificates::show::<S>))
+        .route(
+            "/v1/certificates/{issuer}/{serial}",
+            get(certificates::show::<S>),
+        )
         .route("/v1/revocations", post(revocations::revoke::<S>))
         .route("/v1/issuers", get(lists::issuers::<S>))
         .route("/v1/profiles", get(lists::profiles::<S>))
         .fallback(async || ApiError::no_such_resource())
         .method_not_allowed_fallback(async || ApiError::wrong_method())
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), authorise::<S>))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&api),
+            authorise::<S>,
+        ))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(api)
 }

@@ -16,10 +16,17 @@ pub(crate) fn load(directory: Option<&Path>) -> anyhow::Result<Option<DebianWeak
         warn_missing(&format!("{} is not there", directory.display()));
         return Ok(None);
     }
-    let list = read(directory)
-        .with_context(|| format!("the list of weak keys in {} cannot be read", directory.display()))?;
+    let list = read(directory).with_context(|| {
+        format!(
+            "the list of weak keys in {} cannot be read",
+            directory.display()
+        )
+    })?;
     if list.is_empty() {
-        warn_missing(&format!("{} holds no file like blacklist.RSA-2048", directory.display()));
+        warn_missing(&format!(
+            "{} holds no file like blacklist.RSA-2048",
+            directory.display()
+        ));
         return Ok(None);
     }
     tracing::info!(keys = list.len(), sizes = ?list.sizes(), "Debian weak keys are refused by their list");
@@ -30,7 +37,11 @@ fn read(directory: &Path) -> anyhow::Result<DebianWeakKeys> {
     let mut list = DebianWeakKeys::default();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if DebianWeakKeys::is_list_name(&name) {
             let text = fs::read_to_string(&path).with_context(|| name.clone())?;
             list.add_list(&name, &text)?;
@@ -57,7 +68,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let write = |name, text| fs::write(directory.path().join(name), text).expect("written");
         write("blacklist.RSA-2048", "# list\n0123456789abcdef0123\n");
-        write("blacklist.RSA-4096", "0123456789abcdef4567\n0123456789abcdef4568\n");
+        write(
+            "blacklist.RSA-4096",
+            "0123456789abcdef4567\n0123456789abcdef4568\n",
+        );
         write("blacklist.DSA-2048", "not read\n");
         write("README", "not read\n");
         let list = load(Some(directory.path())).expect("read").expect("a list");
@@ -72,6 +86,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         assert!(load(None).expect("none").is_none());
         assert!(load(Some(directory.path())).expect("empty").is_none());
-        assert!(load(Some(&directory.path().join("absent"))).expect("absent").is_none());
+        assert!(
+            load(Some(&directory.path().join("absent")))
+                .expect("absent")
+                .is_none()
+        );
     }
 }

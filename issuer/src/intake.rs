@@ -34,7 +34,10 @@ pub(crate) struct Dropped {
 
 impl Dropped {
     fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { what: what.into(), why: why.into() }
+        Self {
+            what: what.into(),
+            why: why.into(),
+        }
     }
 }
 
@@ -49,7 +52,10 @@ pub(crate) fn judge(
         return Err(Refusal::new(
             "OCSP-60",
             "profile",
-            format!("certificates of the profile {} are not given out on request", profile.name),
+            format!(
+                "certificates of the profile {} are not given out on request",
+                profile.name
+            ),
             "They are made for ocsp-presigner, which asks for them by itself.",
         ));
     }
@@ -65,7 +71,12 @@ pub(crate) fn judge(
         common_name: subject.common_name.filter(|_| is_host_profile(profile)),
     };
     let alt_names = alt_names::read(requested, profile, idn, &mut dropped)?;
-    let subject = subject::finish(subject.attributes, alt_names.common_name, profile, &mut dropped)?;
+    let subject = subject::finish(
+        subject.attributes,
+        alt_names.common_name,
+        profile,
+        &mut dropped,
+    )?;
     drop_the_rest(&request, &mut dropped);
 
     Ok(Accepted {

@@ -32,5 +32,10 @@ struct Options {
 
 fn main() -> ExitCode {
     let options: Options = telemetry::parse_or_exit();
-    telemetry::run("issuer", &options.daemon, |config: &Config| &config.daemon, serve::serve)
+    telemetry::run(
+        "issuer",
+        &options.daemon,
+        |config: &Config| &config.daemon,
+        serve::serve,
+    )
 }

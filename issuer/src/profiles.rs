@@ -50,7 +50,10 @@ impl Profiles {
             known: Mutex::default(),
         };
         profiles.refresh()?;
-        let known = profiles.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = profiles
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for (path, file) in &*known {
             if let Some(fault) = &file.fault {
                 anyhow::bail!("the profile {} cannot be used: {fault}", path.display());
@@ -74,13 +77,19 @@ impl Profiles {
     pub(crate) fn all(&self) -> anyhow::Result<Vec<Arc<Profile>>> {
         self.refresh()?;
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(known.values().filter_map(|file| file.profile.clone()).collect())
+        Ok(known
+            .values()
+            .filter_map(|file| file.profile.clone())
+            .collect())
     }
 
     /// Looks at every file and reads those that changed.
     fn refresh(&self) -> anyhow::Result<()> {
         let present = list(&self.directory).with_context(|| {
-            format!("the profiles in {} cannot be listed", self.directory.display())
+            format!(
+                "the profiles in {} cannot be listed",
+                self.directory.display()
+            )
         })?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|path, _| present.contains_key(path));
@@ -92,7 +101,10 @@ impl Profiles {
             };
             known.insert(path, file);
         }
-        let faults: Vec<&str> = known.values().filter_map(|file| file.fault.as_deref()).collect();
+        let faults: Vec<&str> = known
+            .values()
+            .filter_map(|file| file.fault.as_deref())
+            .collect();
         if faults.is_empty() {
             self.part.set_ready();
         } else {
@@ -105,7 +117,11 @@ impl Profiles {
         match read(path, self.rule_set) {
             Ok(profile) => {
                 tracing::info!(profile = profile.name, rule_set = %self.rule_set, "profile read");
-                Known { version, profile: Some(Arc::new(profile)), fault: None }
+                Known {
+                    version,
+                    profile: Some(Arc::new(profile)),
+                    fault: None,
+                }
             }
             Err(error) => {
                 tracing::error!(
@@ -165,7 +181,10 @@ mod tests {
     fn profiles(directory: &Path) -> (Profiles, Health) {
         let health = Health::new();
         let part = health.part("profiles");
-        (Profiles::load(directory, RuleSet::Community, part).expect("profiles"), health)
+        (
+            Profiles::load(directory, RuleSet::Community, part).expect("profiles"),
+            health,
+        )
     }
 
     #[test]
@@ -173,9 +192,16 @@ mod tests {
         for rule_set in [RuleSet::Community, RuleSet::Cabf] {
             let part = Health::new().part("profiles");
             let profiles = Profiles::load(Path::new(SHIPPED), rule_set, part).expect("profiles");
-            let names: Vec<String> =
-                profiles.all().expect("all").iter().map(|profile| profile.name.clone()).collect();
-            assert_eq!(names, ["client", "code-signing", "ocsp-responder", "server"]);
+            let names: Vec<String> = profiles
+                .all()
+                .expect("all")
+                .iter()
+                .map(|profile| profile.name.clone())
+                .collect();
+            assert_eq!(
+                names,
+                ["client", "code-signing", "ocsp-responder", "server"]
+            );
         }
     }
 
@@ -199,10 +225,20 @@ mod tests {
         let text = fs::read_to_string(Path::new(SHIPPED).join("server.toml")).expect("shipped");
         fs::write(&path, &text).expect("written");
         let (profiles, health) = profiles(directory.path());
-        let days = || profiles.profile("server").expect("read").expect("server").default_days;
+        let days = || {
+            profiles
+                .profile("server")
+                .expect("read")
+                .expect("server")
+                .default_days
+        };
         assert_eq!(days(), 90);
 
-        fs::write(&path, text.replace("default_days = 90", "default_days = 100")).expect("written");
+        fs::write(
+            &path,
+            text.replace("default_days = 90", "default_days = 100"),
+        )
+        .expect("written");
         assert_eq!(days(), 100);
 
         fs::write(&path, "name = \"server\"\nnonsense = 1").expect("written");
@@ -223,17 +259,62 @@ mod tests {
             fs::read_to_string(Path::new(SHIPPED).join(format!("{name}.toml"))).expect("shipped")
         };
         for (name, from, to, reason) in [
-            ("server", "rsa_min_bits = 2048", "rsa_min_bits = 1024", "2048"),
-            ("code-signing", "rsa_min_bits = 3072", "rsa_min_bits = 2048", "3072"),
-            ("code-signing", "[\"codeSigning\"]", "[\"codeSigning\", \"serverAuth\"]", "alone"),
-            ("ocsp-responder", "[\"ocspSigning\"]", "[\"ocspSigning\", \"clientAuth\"]", "OCSP-60"),
-            ("ocsp-responder", "ocsp_no_check = true", "ocsp_no_check = false", "OCSP-60"),
+            (
+                "server",
+                "rsa_min_bits = 2048",
+                "rsa_min_bits = 1024",
+                "2048",
+            ),
+            (
+                "code-signing",
+                "rsa_min_bits = 3072",
+                "rsa_min_bits = 2048",
+                "3072",
+            ),
+            (
+                "code-signing",
+                "[\"codeSigning\"]",
+                "[\"codeSigning\", \"serverAuth\"]",
+                "alone",
+            ),
+            (
+                "ocsp-responder",
+                "[\"ocspSigning\"]",
+                "[\"ocspSigning\", \"clientAuth\"]",
+                "OCSP-60",
+            ),
+            (
+                "ocsp-responder",
+                "ocsp_no_check = true",
+                "ocsp_no_check = false",
+                "OCSP-60",
+            ),
             ("server", "[\"serverAuth\"]", "[\"ocspSigning\"]", "OCSP-60"),
             ("server", "[\"serverAuth\"]", "[\"anything\"]", "anything"),
-            ("server", "[\"digitalSignature\"]", "[\"keyCertSign\"]", "keyCertSign"),
-            ("server", "name = \"server\"", "name = \"other\"", "must be the same"),
-            ("server", "[rule_set.community]", "[rule_set.cabal]", "cabal"),
-            ("client", "\"Community Member\"", "\"\\u202e\"", "bidirectional"),
+            (
+                "server",
+                "[\"digitalSignature\"]",
+                "[\"keyCertSign\"]",
+                "keyCertSign",
+            ),
+            (
+                "server",
+                "name = \"server\"",
+                "name = \"other\"",
+                "must be the same",
+            ),
+            (
+                "server",
+                "[rule_set.community]",
+                "[rule_set.cabal]",
+                "cabal",
+            ),
+            (
+                "client",
+                "\"Community Member\"",
+                "\"\\u202e\"",
+                "bidirectional",
+            ),
         ] {
             let directory = tempfile::tempdir().expect("a directory");
             let path = directory.path().join(format!("{name}.toml"));

@@ -11,8 +11,16 @@ use crate::metrics::Metrics;
 const PERIOD: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run<S: Signer>(issuance: Issuance<S>, metrics: Metrics, stop: Stopper) {
-    while stop.run_until_stopped(pass(&issuance, &metrics)).await.is_some() {
-        if stop.run_until_stopped(tokio::time::sleep(PERIOD)).await.is_none() {
+    while stop
+        .run_until_stopped(pass(&issuance, &metrics))
+        .await
+        .is_some()
+    {
+        if stop
+            .run_until_stopped(tokio::time::sleep(PERIOD))
+            .await
+            .is_none()
+        {
             return;
         }
     }

@@ -41,8 +41,11 @@ pub(crate) async fn serve(context: Context<Config>) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be listened on", config.listen))?;
     let address = listener.local_addr()?;
 
-    let recovery =
-        tokio::spawn(recovery::run(issuance.clone(), metrics.clone(), context.stop.clone()));
+    let recovery = tokio::spawn(recovery::run(
+        issuance.clone(),
+        metrics.clone(),
+        context.stop.clone(),
+    ));
     let router = api::router(Arc::new(Api {
         ledger,
         issuance,
@@ -59,15 +62,21 @@ pub(crate) async fn serve(context: Context<Config>) -> anyhow::Result<()> {
         .with_graceful_shutdown(async move { stop.cancelled().await })
         .await
         .context("the API cannot be served")?;
-    recovery.await.context("the recovery of requests ended badly")
+    recovery
+        .await
+        .context("the recovery of requests ended badly")
 }
 
 /// The URLs in certificates are plain HTTP (CERT-08) and stand for years, so a bad one is found now.
 fn check_base_url(base_url: &str) -> anyhow::Result<()> {
-    let host = base_url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let host = base_url
+        .strip_prefix("http://")
+        .map(|rest| rest.trim_end_matches('/'));
     anyhow::ensure!(
         host.is_some_and(|host| !host.is_empty()
-            && host.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"<>?#".contains(&octet))),
+            && host
+                .bytes()
+                .all(|octet| octet.is_ascii_graphic() && !b"\"<>?#".contains(&octet))),
         "base_url {base_url:?} is not an http URL like http://status.example.org; certificates name it for OCSP, CRL \
          and CA certificate, which are served over plain HTTP"
     );
@@ -80,10 +89,22 @@ mod tests {
 
     #[test]
     fn base_urls() {
-        for good in ["http://status.example.org", "http://127.0.0.1:8080/", "http://a/pki"] {
+        for good in [
+            "http://status.example.org",
+            "http://127.0.0.1:8080/",
+            "http://a/pki",
+        ] {
             assert!(check_base_url(good).is_ok(), "{good}");
         }
-        for bad in ["", "https://a", "http://", "ftp://a", "http://a b", "http://a?b", "a"] {
+        for bad in [
+            "",
+            "https://a",
+            "http://",
+            "ftp://a",
+            "http://a b",
+            "http://a?b",
+            "a",
+        ] {
             assert!(check_base_url(bad).is_err(), "{bad}");
         }
     }

@@ -32,7 +32,9 @@ impl Token {
     }
 
     pub(crate) fn new(token: &str) -> Self {
-        Self { sha256: HashAlgorithm::Sha256.digest(token.as_bytes()) }
+        Self {
+            sha256: HashAlgorithm::Sha256.digest(token.as_bytes()),
+        }
     }
 
     /// Whether `candidate` is the token. Hashes are compared, so that the time it takes tells nothing.
@@ -50,8 +52,11 @@ fn create(path: &Path) -> anyhow::Result<String> {
     {
         return Err(error.into());
     }
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)?;
     file.write_all(format!("{token}\n").as_bytes())?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
@@ -70,7 +75,10 @@ mod tests {
         let path = directory.path().join("api-token");
         Token::load_or_create(&path).expect("made");
         let text = fs::read_to_string(&path).expect("the file");
-        assert_eq!(fs::metadata(&path).expect("the file").permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).expect("the file").permissions().mode() & 0o777,
+            0o600
+        );
 
         let again = Token::load_or_create(&path).expect("read");
         assert!(again.is(text.trim()));

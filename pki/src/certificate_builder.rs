@@ -62,7 +62,10 @@ impl TbsCertificate<'_> {
 pub fn subject_der(attributes: &[SubjectAttribute]) -> Vec<u8> {
     let mut ordered: Vec<&SubjectAttribute> = attributes.iter().collect();
     ordered.sort_by_key(|attribute| attribute.kind());
-    let rdns: Vec<u8> = ordered.into_iter().flat_map(SubjectAttribute::to_rdn_der).collect();
+    let rdns: Vec<u8> = ordered
+        .into_iter()
+        .flat_map(SubjectAttribute::to_rdn_der)
+        .collect();
     der_encode::sequence(&[&rdns])
 }
 

@@ -65,10 +65,15 @@ impl CertificationRequest {
     pub fn from_pem(text: &str) -> Result<Self, Refusal> {
         let blocks = pem::blocks(text).map_err(|error| malformed(error.to_string()))?;
         let mut requests = blocks.iter().filter(|block| {
-            matches!(&*block.label, "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST")
+            matches!(
+                &*block.label,
+                "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST"
+            )
         });
         let (Some(request), None) = (requests.next(), requests.next()) else {
-            return Err(malformed("there is not exactly one CERTIFICATE REQUEST block in PEM form"));
+            return Err(malformed(
+                "there is not exactly one CERTIFICATE REQUEST block in PEM form",
+            ));
         };
         Self::from_der(&request.der)
             .map_err(|error| malformed(format!("the bytes are not those of a request: {error}")))
@@ -101,8 +106,10 @@ impl CertificationRequest {
 
     /// The subjectAltName it asks for; empty if it asks for none.
     pub fn subject_alt_names(&self) -> Result<Vec<GeneralName>, Refusal> {
-        let Some(extension) =
-            self.extensions.iter().find(|extension| extension.oid == oid::SUBJECT_ALT_NAME)
+        let Some(extension) = self
+            .extensions
+            .iter()
+            .find(|extension| extension.oid == oid::SUBJECT_ALT_NAME)
         else {
             return Ok(Vec::new());
         };
@@ -133,14 +140,16 @@ impl CertificationRequest {
                     "Sign the request with SHA-256, SHA-384 or SHA-512 (openssl req -sha256), without PSS.",
                 )
             })?;
-        self.public_key.verify(algorithm, &self.info, &self.signature).map_err(|error| {
-            Refusal::new(
-                "I4",
-                "csr.signature",
-                format!("the request does not prove possession of its private key: {error}"),
-                "Sign the request with the private key that belongs to its public key.",
-            )
-        })
+        self.public_key
+            .verify(algorithm, &self.info, &self.signature)
+            .map_err(|error| {
+                Refusal::new(
+                    "I4",
+                    "csr.signature",
+                    format!("the request does not prove possession of its private key: {error}"),
+                    "Sign the request with the private key that belongs to its public key.",
+                )
+            })
     }
 }
 
@@ -162,7 +171,9 @@ fn read_attributes(reader: Option<Reader<'_>>) -> Result<Attributes, DerError> {
     const WHAT: &str = "attribute";
     let mut found = Attributes::default();
     // Required by RFC 2986, left out by some tools.
-    let Some(mut reader) = reader else { return Ok(found) };
+    let Some(mut reader) = reader else {
+        return Ok(found);
+    };
     while !reader.is_empty() {
         let mut attribute = reader.sequence(WHAT)?;
         let oid = attribute.oid(WHAT)?;
@@ -194,7 +205,11 @@ fn read_requested(values: Tlv<'_>, extensions: &mut Vec<Extension>) -> Result<()
 }
 
 fn algorithm_name(identifier: &[u8]) -> String {
-    let read = || Reader::new(identifier).sequence("signatureAlgorithm")?.oid("signatureAlgorithm");
+    let read = || {
+        Reader::new(identifier)
+            .sequence("signatureAlgorithm")?
+            .oid("signatureAlgorithm")
+    };
     match read() {
         Ok(oid) => describe(&oid),
         Err(_) => hex::encode(identifier),

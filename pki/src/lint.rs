@@ -38,7 +38,10 @@ pub fn lint(tbs: &[u8], context: &Context<'_>) -> Vec<Violation> {
     let certificate = match Certificate::from_der(&whole) {
         Ok(certificate) => certificate,
         Err(error) => {
-            findings.add("CERT-01", format!("the bytes are not those of a certificate: {error}"));
+            findings.add(
+                "CERT-01",
+                format!("the bytes are not those of a certificate: {error}"),
+            );
             return findings.0;
         }
     };
@@ -53,7 +56,11 @@ pub fn lint(tbs: &[u8], context: &Context<'_>) -> Vec<Violation> {
         },
     };
 
-    let subject = Subject { certificate: &certificate, alt_names: &alt_names, context };
+    let subject = Subject {
+        certificate: &certificate,
+        alt_names: &alt_names,
+        context,
+    };
     basics::check(tbs, &subject, &mut findings);
     names::check(&subject, &mut findings);
     extensions::check(&subject, &mut findings);

@@ -75,7 +75,9 @@ pub struct Profile {
 impl Profile {
     /// The most days that a certificate of `issuer` may be valid.
     pub fn max_days_of(&self, issuer: &str) -> u32 {
-        self.issuer_max_days.get(issuer).map_or(self.max_days, |days| self.max_days.min(*days))
+        self.issuer_max_days
+            .get(issuer)
+            .map_or(self.max_days, |days| self.max_days.min(*days))
     }
 
     /// The days that a certificate of `issuer` is valid unless others are asked for.
@@ -85,7 +87,9 @@ impl Profile {
 
     /// Whether it is for delegated OCSP responders.
     pub fn is_ocsp_responder(&self) -> bool {
-        self.extensions.extended_key_usage.contains(&ExtendedUsage::OcspSigning)
+        self.extensions
+            .extended_key_usage
+            .contains(&ExtendedUsage::OcspSigning)
     }
 }
 

@@ -30,7 +30,9 @@ pub fn check(
     rules: &KeyRules,
     debian: Option<&DebianWeakKeys>,
 ) -> Result<(), Refusal> {
-    let kind = key.kind().map_err(|error| refuse("I5", error.to_string()))?;
+    let kind = key
+        .kind()
+        .map_err(|error| refuse("I5", error.to_string()))?;
     let family = KeyFamily::of(kind);
     if !rules.kinds.contains(&family) {
         return Err(Refusal {
@@ -50,7 +52,8 @@ pub fn check(
     if family == KeyFamily::Ed25519 {
         ed25519::check(key.key_bits())?;
     }
-    key.check_usable().map_err(|error| refuse("CERT-22", error.to_string()))
+    key.check_usable()
+        .map_err(|error| refuse("CERT-22", error.to_string()))
 }
 
 /// CERT-30: the SubjectPublicKeyInfo enters the certificate as it is, so it must have the one form
@@ -61,14 +64,22 @@ pub fn check_encoding(key: &PublicKey, family: KeyFamily) -> Result<(), Refusal>
     if canonical != key.spki_der() {
         return Err(refuse(
             "CERT-30",
-            format!("the {} key is not encoded as a certificate must hold it", family.name()),
+            format!(
+                "the {} key is not encoded as a certificate must hold it",
+                family.name()
+            ),
         ));
     }
     let uncompressed = key.key_bits().first() == Some(&4);
     if family.is_nist_curve() && !uncompressed {
         return Err(Refusal {
-            remedy: "Write the key with an uncompressed point (openssl ec -conv_form uncompressed).".to_owned(),
-            ..refuse("CERT-22", "the elliptic curve point is not in uncompressed form")
+            remedy:
+                "Write the key with an uncompressed point (openssl ec -conv_form uncompressed)."
+                    .to_owned(),
+            ..refuse(
+                "CERT-22",
+                "the elliptic curve point is not in uncompressed form",
+            )
         });
     }
     Ok(())

@@ -282,5 +282,9 @@ pub fn pkilint(system: &System, command: &str, options: &[&str], file: &Path) ->
     arguments.extend(["-s", "NOTICE", "-f", "CSV", path(file)]);
     let finished = program(system.folder(), tool, arguments);
     assert!(finished.stderr.is_empty(), "{command}: {}", finished.stderr);
-    finished.stdout.lines().skip(1).map(str::to_owned).collect()
+    let lines = finished.stdout.lines().skip(1);
+    lines
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
 }

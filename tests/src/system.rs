@@ -111,7 +111,14 @@ impl System {
         let mut child = Command::new(binary("avouch"))
             .arg("--data")
             .arg(self.data())
-            .args(["up", "--listen", listen, "--admin", "127.0.0.1:0"])
+            .args([
+                "up",
+                "--no-build",
+                "--listen",
+                listen,
+                "--admin",
+                "127.0.0.1:0",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -14,14 +14,18 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use ledger::{ImportSummary, ImportedCertificate, ImportedStatus, IssuerUpdate, Ledger};
-use pki::Serial;
+use pki::{Clock, Serial, SystemClock};
 use serde_json::json;
 
 use self::plan::Plan;
 use crate::cli::ImportCaOptions;
 use crate::data_dir::{self, DataDir};
+use crate::edge::Edge;
+use crate::endpoints::Endpoints;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
+use crate::publications;
+use crate::up::presigning::Presigning;
 use crate::{human, operator, records};
 
 pub(crate) async fn import(data: &DataDir, options: &ImportCaOptions) -> Result<Outcome> {
@@ -46,7 +50,10 @@ pub(crate) async fn import(data: &DataDir, options: &ImportCaOptions) -> Result<
         };
         ledger.update_issuer(&options.name, signs, &actor).await?;
     }
-    report(&ledger, options, &plan, &done).await
+    if options.wait {
+        wait(data, &ledger, &plan).await?;
+    }
+    report(data, &ledger, options, &plan, &done).await
 }
 
 /// Adds the issuer, or brings its certificate and paths up to date. Wakes the daemons.
@@ -115,8 +122,25 @@ async fn take_over(
     Ok(())
 }
 
+/// Waits for the daemons, showing how far they are.
+async fn wait(data: &DataDir, ledger: &Ledger, plan: &Plan) -> Result<()> {
+    let endpoints = Endpoints::require(data)?;
+    let issuer = &plan.issuer;
+    if plan.signs() {
+        let ca = records::ca_certificate(issuer)?;
+        let edge = Edge::new(&endpoints.status, issuer, &ca);
+        publications::wait_for_crl(ledger, &edge, &issuer.name).await?;
+    }
+    if plan.responder.csr_pem().is_none() {
+        let mut presigning = Presigning::new(data);
+        publications::wait_for_answers(data, ledger, &issuer.name, || presigning.look()).await?;
+        presigning.look();
+    }
+    Ok(())
+}
+
 /// Rows in one transaction of the ledger.
-const BATCH: usize = 5_000;
+const BATCH: usize = 10_000;
 
 /// What was written.
 #[derive(Debug, Default)]
@@ -140,6 +164,7 @@ impl Done {
 }
 
 async fn report(
+    data: &DataDir,
     ledger: &Ledger,
     options: &ImportCaOptions,
     plan: &Plan,
@@ -148,12 +173,10 @@ async fn report(
     let counts = ledger.counts(&options.name).await?;
     let name = &options.name;
     let mut text = format!(
-        "{name} is taken over: {} certificates, {} of them revoked ({} new, {} with more known, {} known before)",
+        "{name} is taken over: {} certificates, {} of them revoked; {} are new here",
         human::count(counts.issued),
         human::count(counts.revoked),
         human::count(done.added),
-        human::count(done.changed),
-        human::count(done.unchanged),
     );
     if done.skipped_lines > 0 {
         let _ = write!(
@@ -170,10 +193,14 @@ async fn report(
             done.conflicts[0]
         );
     }
-    let crl = match (&plan.newest_crl, plan.signs()) {
-        (_, true) => "made here from now on",
-        (Some(_), false) => "the imported one, as it is; import the next one before it expires",
-        (None, false) => "none: give it with --crl, or the key with --key",
+    let end = plan.newest_crl.as_ref().and_then(|crl| crl.next_update());
+    let crl = match (plan.signs(), end.filter(|end| *end <= SystemClock.now())) {
+        (true, _) => "made here from now on".to_owned(),
+        (false, Some(end)) => format!("ended at {end} and is not served; import the current one"),
+        (false, None) if crls::is_kept(data, name) => {
+            "the imported one, as it is; import the next one before it ends".to_owned()
+        }
+        (false, None) => "none: give it with --crl, or the key with --key".to_owned(),
     };
     let _ = write!(text, "\n  CRL        {crl}");
     let _ = write!(

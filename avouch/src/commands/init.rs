@@ -34,8 +34,9 @@ pub(crate) async fn init(data: &DataDir, options: &InitOptions) -> Result<Outcom
         .remedy("use it with `avouch up`, or make another with --data")
         .into());
     }
+    data.check_socket_path()?;
     let plan = Plan::read(data, options)?;
-    carry_out(data, &plan, &Programs::build_and_find()?).await?;
+    carry_out(data, &plan, &Programs::find_or_build()?).await?;
     let names: Vec<&str> = plan.hierarchy.names().collect();
     let object = json!({
         "data": data.root(),

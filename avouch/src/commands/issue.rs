@@ -1,12 +1,16 @@
 //! `avouch issue`: a CSR goes in, a certificate comes out.
 
-use anyhow::Result;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use pki::Serial;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::{Api, IssueRequest};
 use crate::cli::IssueOptions;
 use crate::data_dir::{self, DataDir};
+use crate::edge::{Edge, OcspAnswer};
 use crate::endpoints::Endpoints;
 use crate::outcome::{Failure, Outcome};
 use crate::{operator, records};
@@ -26,7 +30,9 @@ pub(crate) async fn issue(data: &DataDir, options: &IssueOptions) -> Result<Outc
         days: options.days,
         actor: &operator::actor(),
     };
-    let issued = Api::of(data, &endpoints)?.issue(&request).await?;
+    let issued = Api::of(data)?.issue(&request).await?;
+    // A measured span, no wall-clock time.
+    let begun = Instant::now();
     if let Some(out) = &options.out {
         let mut pem = issued.certificate.clone();
         if options.with_chain {
@@ -39,8 +45,15 @@ pub(crate) async fn issue(data: &DataDir, options: &IssueOptions) -> Result<Outc
             ))
         })?;
     }
+    let answered = until_answered(data, &endpoints, &issuer, &issued.serial).await;
+    if let Err(why) = &answered {
+        eprintln!(
+            "the certificate is issued, but the edge does not answer for it yet ({why:#}); see `avouch status`"
+        );
+    }
     let mut object = json!({
         "serial": issued.serial,
+        "answered_ms": answered.is_ok().then(|| begun.elapsed().as_millis()),
         "issuer": issued.issuer,
         "certificate": issued.certificate,
         "chain": issued.chain,
@@ -51,6 +64,35 @@ pub(crate) async fn issue(data: &DataDir, options: &IssueOptions) -> Result<Outc
     }
     Ok(Outcome::new(object, issued.serial.to_string()))
 }
+
+/// Waits until the edge answers for the new certificate, so that whoever installs it now finds its status.
+async fn until_answered(
+    data: &DataDir,
+    endpoints: &Endpoints,
+    issuer: &str,
+    serial: &Serial,
+) -> Result<()> {
+    let Some(issuer) = records::open(data).await?.issuer(issuer).await? else {
+        bail!("the ledger no longer has the issuer {issuer}");
+    };
+    let ca = records::ca_certificate(&issuer)?;
+    let edge = Edge::new(&endpoints.status, &issuer, &ca);
+    let answered = async {
+        while let OcspAnswer::Refused(_) = edge.ocsp(serial).await? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(PATIENCE, answered)
+        .await
+        .with_context(|| format!("not within {} s", PATIENCE.as_secs()))?
+}
+
+/// How long the edge may take before the command ends without its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Short against the second in which an answer is due.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 fn csr_pem(options: &IssueOptions) -> Result<String> {
     let labels = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];

@@ -31,7 +31,7 @@ pub(crate) async fn revoke(data: &DataDir, options: &RevokeOptions) -> Result<Ou
     };
     // Measured spans, no wall-clock time: `pki::Clock` has no part in them.
     let asked = Instant::now();
-    let revoked = Api::of(data, &endpoints)?.revoke(&request).await?;
+    let revoked = Api::of(data)?.revoke(&request).await?;
     let recorded = asked.elapsed();
 
     let mut text = if revoked.already_revoked {

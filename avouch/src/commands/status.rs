@@ -5,12 +5,13 @@ use std::time::Duration;
 use anyhow::Result;
 use ledger::{Issuer, Ledger};
 use pki::{Clock, SystemClock, Time};
-use publication::{Directory, Manifest, Trust};
+use publication::Manifest;
 use serde_json::{Value, json};
 
-use crate::data_dir::{self, DataDir};
+use crate::data_dir::DataDir;
 use crate::endpoints::Endpoints;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Outcome;
+use crate::publications::{self, Kind};
 use crate::table::Table;
 use crate::up::build::PROGRAMS;
 use crate::up::daemon::State;
@@ -77,9 +78,9 @@ impl IssuerStatus {
     async fn read(data: &DataDir, ledger: &Ledger, issuer: &Issuer, now: Time) -> Result<Self> {
         let counts = ledger.counts(&issuer.name).await?;
         let mut problems = Vec::new();
-        let mut published = |kind: &str, owner: &std::path::Path, role: &str| {
-            let channel = format!("{kind}/{}", issuer.name);
-            let read = manifest(data, &channel, owner)
+        let mut published = |kind: Kind, role: &str| {
+            let channel = kind.channel(&issuer.name);
+            let read = publications::manifest(data, kind, &issuer.name)
                 .map(|manifest| manifest.map(|manifest| Published::of(&manifest, role)));
             match read {
                 Ok(published) => {
@@ -99,8 +100,8 @@ impl IssuerStatus {
                 }
             }
         };
-        let ocsp = published("ocsp", &data.presigner_dir(), "answers");
-        let mut crl = published("crl", &data.crl_builder_dir(), "crl");
+        let ocsp = published(Kind::Ocsp, "answers");
+        let mut crl = published(Kind::Crl, "crl");
         if let (Some(crl), Some(last)) = (&mut crl, ledger.last_crl(&issuer.name).await?) {
             crl.number.get_or_insert_with(|| last.number.to_string());
             crl.count.get_or_insert(last.entries);
@@ -167,27 +168,12 @@ impl Published {
 /// The details under which a publisher says how many answers or entries an object has.
 const COUNTS: [&str; 3] = ["answers", "entries", "count"];
 
-/// The manifest of a channel, verified with the publication key of its owner.
-fn manifest(data: &DataDir, channel: &str, owner: &std::path::Path) -> Result<Option<Manifest>> {
-    let path = owner.join("publication.pub");
-    let mut public_key = [0; 32];
-    hex::decode_to_slice(data_dir::read_text(&path)?.trim(), &mut public_key).map_err(|error| {
-        Failure::new(format!("{} is no publication key: {error}", path.display()))
-    })?;
-    let trust = Trust {
-        prefix: channel.to_owned(),
-        public_key,
-    };
-    Directory::new(data.publication())
-        .manifest(channel, &[trust])
-        .map_err(|refusal| Failure::new(refusal).into())
-}
-
 struct DaemonStatus {
     name: &'static str,
     pid: Option<u32>,
     admin: Option<String>,
-    state: String,
+    /// In one word, then its reasons.
+    state: Vec<String>,
 }
 
 impl DaemonStatus {
@@ -201,8 +187,8 @@ impl DaemonStatus {
             .filter(|_| pid.is_some())
             .and_then(|state| state.admin);
         let state = match (&pid, &admin) {
-            (None, _) => "does not run".to_owned(),
-            (Some(_), None) => "runs".to_owned(),
+            (None, _) => vec!["does not run".to_owned()],
+            (Some(_), None) => vec!["runs".to_owned()],
             (Some(_), Some(admin)) => readiness(admin).await,
         };
         Self {
@@ -214,18 +200,18 @@ impl DaemonStatus {
     }
 
     fn json(&self) -> Value {
-        json!({ "name": self.name, "pid": self.pid, "admin": self.admin, "state": self.state })
+        json!({ "name": self.name, "pid": self.pid, "admin": self.admin, "state": self.state.first(), "reasons": self.state.get(1..) })
     }
 }
 
-async fn readiness(admin: &str) -> String {
+async fn readiness(admin: &str) -> Vec<String> {
     match http::get(&format!("{admin}readyz"), &[], Duration::from_secs(5)).await {
-        Ok(answer) if answer.status.is_success() => "ready".to_owned(),
+        Ok(answer) if answer.status.is_success() => vec!["ready".to_owned()],
         Ok(answer) => String::from_utf8_lossy(&answer.body)
             .lines()
-            .collect::<Vec<_>>()
-            .join("; "),
-        Err(error) => format!("does not answer: {error:#}"),
+            .map(str::to_owned)
+            .collect(),
+        Err(error) => vec![format!("does not answer: {error:#}")],
     }
 }
 
@@ -239,7 +225,8 @@ fn issuer_table(issuers: &[IssuerStatus], now: Time) -> String {
         "issuer",
         "issued",
         "revoked",
-        "OCSP answers",
+        "OCSP set",
+        "answers",
         "age",
         "time left",
         "CRL",
@@ -249,13 +236,19 @@ fn issuer_table(issuers: &[IssuerStatus], now: Time) -> String {
         "key",
     ]);
     for issuer in issuers {
-        let [answers, ocsp_age, ocsp_left] = published_cells(issuer.ocsp.as_ref(), now);
-        let [entries, crl_age, crl_left] = published_cells(issuer.crl.as_ref(), now);
+        let [answers, ocsp_age, ocsp_left] =
+            published_cells(issuer.ocsp.as_ref(), now, |ocsp| ocsp.this_update);
+        let [entries, crl_age, crl_left] =
+            published_cells(issuer.crl.as_ref(), now, |crl| Some(crl.issued_at));
         let number = issuer.crl.as_ref().and_then(|crl| crl.number.clone());
         table.row([
             issuer.name.clone(),
             human::count(issuer.issued),
             human::count(issuer.revoked),
+            issuer
+                .ocsp
+                .as_ref()
+                .map_or_else(none, |ocsp| ocsp.generation.to_string()),
             answers,
             ocsp_age,
             ocsp_left,
@@ -269,19 +262,22 @@ fn issuer_table(issuers: &[IssuerStatus], now: Time) -> String {
     table.render()
 }
 
-/// How many, how old, how long still valid.
-fn published_cells(published: Option<&Published>, now: Time) -> [String; 3] {
+/// How many, how old, how long still valid. (A CRL's thisUpdate lies back on purpose and tells no age.)
+fn published_cells(
+    published: Option<&Published>,
+    now: Time,
+    since: fn(&Published) -> Option<Time>,
+) -> [String; 3] {
     let Some(published) = published else {
         return [none(), none(), none()];
     };
+    let span = |time: Option<Time>, span: fn(Time, Time) -> i64| {
+        time.map_or_else(none, |time| human::span(span(time, now)))
+    };
     [
         published.count.map_or_else(none, human::count),
-        published
-            .this_update
-            .map_or_else(none, |time| human::span(time.seconds_until(now))),
-        published
-            .next_update
-            .map_or_else(none, |time| human::span(now.seconds_until(time))),
+        span(since(published), |time, now| time.seconds_until(now)),
+        span(published.next_update, |time, now| now.seconds_until(time)),
     ]
 }
 
@@ -293,7 +289,13 @@ fn daemon_table(daemons: &[DaemonStatus]) -> String {
     let mut table = Table::new(&["daemon", "pid", "state"]);
     for daemon in daemons {
         let pid = daemon.pid.map_or_else(none, |pid| pid.to_string());
-        table.row([daemon.name.to_owned(), pid, daemon.state.clone()]);
+        let state = match daemon.state.as_slice() {
+            [state, reason, more @ ..] if !more.is_empty() => {
+                format!("{state}: {reason} (and {} more)", more.len())
+            }
+            few => few.join(": "),
+        };
+        table.row([daemon.name.to_owned(), pid, state]);
     }
     table.render()
 }

@@ -42,10 +42,15 @@ impl Programs {
         .into())
     }
 
+    /// Those beside this executable, built first if one is missing.
+    pub(crate) fn find_or_build() -> Result<Self> {
+        Self::find().or_else(|_| Self::build_and_find())
+    }
+
     /// Builds them when this executable belongs to a source checkout, then finds them.
     pub(crate) fn build_and_find() -> Result<Self> {
         let folder = own_folder()?;
-        if let Some(checkout) = Checkout::of(&folder) {
+        if let Some(checkout) = Checkout::of(&folder).or_else(|| Checkout::of_cargo_run(&folder)) {
             build(&checkout, Self { folder })?;
         }
         Self::find()
@@ -74,9 +79,9 @@ fn build(checkout: &Checkout, programs: Programs) -> Result<()> {
     if checkout.profile == "release" {
         command.arg("--release");
     }
-    for program in PROGRAMS {
-        command.args(["-p", program]);
-    }
+    // The whole workspace, so that dependencies keep the features of `cargo build --workspace` and are not
+    // compiled once more.
+    command.args(["--workspace", "--bins"]);
     // Cargo shows its progress on standard error; standard output stays ours.
     command.stdin(Stdio::null()).stdout(Stdio::null());
     if !programs.missing().is_empty() {
@@ -124,6 +129,20 @@ impl Checkout {
         }
         let target = folder.parent()?;
         let root = target.parent()?;
+        Self::found(root, target, profile)
+    }
+
+    /// With the target directory elsewhere (`CARGO_TARGET_DIR`), `cargo run` still tells where the package is.
+    fn of_cargo_run(folder: &Path) -> Option<Self> {
+        let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
+        let is_avouch = package.file_name()? == "avouch";
+        let profile = folder.file_name()?.to_str()?;
+        is_avouch
+            .then(|| Self::found(package.parent()?, folder.parent()?, profile))
+            .flatten()
+    }
+
+    fn found(root: &Path, target: &Path, profile: &str) -> Option<Self> {
         let is_ours = root.join("Cargo.toml").is_file() && root.join("avouch/Cargo.toml").is_file();
         is_ours.then(|| Self {
             root: root.to_owned(),

@@ -29,7 +29,8 @@ pub(crate) struct Daemon {
 /// How a daemon shows that it works.
 #[derive(Clone, Debug)]
 pub(crate) enum Readiness {
-    /// Its admin listener, named in the state file, answers `/readyz` with 200.
+    /// Its admin listener, named in the state file, answers `/healthz` with 200. (`/readyz` also tells of single
+    /// issuers that lack something, which must not keep the others from being served.)
     Admin,
     /// It answers on its Unix socket.
     SignerSocket(PathBuf),
@@ -106,7 +107,7 @@ impl Daemon {
                 else {
                     return false;
                 };
-                let answer = http::get(&format!("{admin}readyz"), &[], ASK_FOR).await;
+                let answer = http::get(&format!("{admin}healthz"), &[], ASK_FOR).await;
                 answer.is_ok_and(|answer| answer.status.is_success())
             }
         }

@@ -7,8 +7,9 @@ mod daemons;
 mod lock;
 mod log_file;
 mod ports;
-mod presigning;
+pub(crate) mod presigning;
 mod screen;
+mod served;
 mod supervisor;
 
 use std::net::SocketAddr;
@@ -36,7 +37,7 @@ use crate::progress::Progress;
 pub(crate) async fn up(data: &DataDir, options: &UpOptions, as_json: bool) -> Result<Outcome> {
     // A measured span, no wall-clock time.
     let begun = Instant::now();
-    let mut signals = Signals::catch()?;
+    data.check_socket_path()?;
     public_dir(data.root())?;
     private_dir(&data.run_dir())?;
     let _up_lock = UpLock::take(data)?;
@@ -59,17 +60,21 @@ pub(crate) async fn up(data: &DataDir, options: &UpOptions, as_json: bool) -> Re
     let installation = Installation::read(data)?;
     warn_of_other_base_url(&installation, &ports);
 
+    // Until here a signal ends this at once: nothing runs yet, and init goes on where it was.
+    let mut signals = Signals::catch()?;
     let (mut supervisor, mut events) = Supervisor::new();
     let started = tokio::select! {
-        started = timeout(Duration::from_secs(options.ready_within), start(data, &programs, &installation, &ports, &mut supervisor)) => {
-            match started {
-                Ok(result) => result,
-                Err(_) => Err(Failure::new(format!("not everything is ready after {} s", options.ready_within))
-                    .remedy("the logs are DIR/run/*.log; allow more with --ready-within")
-                    .into()),
-            }
-        }
-        name = signals.first() => Err(Failure::new(format!("stopped by {name} before everything was ready")).into()),
+        started = timeout(
+            Duration::from_secs(options.ready_within),
+            start(data, &programs, &installation, &ports, &mut supervisor),
+        ) => started,
+        name = signals.first() => Ok(Err(
+            Failure::new(format!("stopped by {name} before everything was ready")).into()
+        )),
+    };
+    let started = match started {
+        Ok(result) => result,
+        Err(_) => Err(not_ready(data, options.ready_within).await.into()),
     };
     let endpoints = match started {
         Ok(endpoints) => endpoints,
@@ -79,6 +84,9 @@ pub(crate) async fn up(data: &DataDir, options: &UpOptions, as_json: bool) -> Re
         }
     };
     endpoints.write(data)?;
+    for complaint in served::complaints(data).await {
+        eprintln!("note: {complaint}");
+    }
     screen::show(data, &installation, &endpoints, begun.elapsed(), as_json).await?;
 
     let signal = watch(data, &mut events, &mut signals).await;
@@ -109,17 +117,11 @@ impl Ports {
     }
 }
 
-/// The port in the certificates, when it is one of this machine: a free port is best the one of last time.
+/// The port in the certificates, also when init was interrupted: of all free ports that one is best.
 fn port_before(data: &DataDir, listen: SocketAddr) -> Option<u16> {
-    let installation = data
-        .is_initialised()
-        .then(|| Installation::read(data).ok())
-        .flatten()?;
-    let address: SocketAddr = installation
-        .base_url
-        .strip_prefix("http://")?
-        .parse()
-        .ok()?;
+    let text = std::fs::read_to_string(data.hierarchy()).ok()?;
+    let base_url = hierarchy::Hierarchy::from_toml(&text).ok()?.base_url;
+    let address: SocketAddr = base_url.ocsp().strip_prefix("http://")?.parse().ok()?;
     (address.ip() == listen.ip()).then_some(address.port())
 }
 
@@ -167,9 +169,7 @@ async fn start(
         }
         progress.done("ready");
     }
-    presigning
-        .until_all_served(data, &ports.admin.url())
-        .await?;
+    served::wait(data, &ports.status.url(), &mut presigning).await?;
     let issuer = State::read(&data.state_file("issuer"))
         .context("the issuer does not say where it listens")?;
     Ok(Endpoints {
@@ -180,6 +180,19 @@ async fn start(
             .context("the issuer does not say where its API is")?,
         pid: std::process::id(),
     })
+}
+
+/// What keeps it from being ready, as the daemons say.
+async fn not_ready(data: &DataDir, seconds: u64) -> Failure {
+    let complaints = served::complaints(data).await;
+    let reasons: String = complaints
+        .iter()
+        .map(|line| format!("\n  {line}"))
+        .collect();
+    Failure::new(format!(
+        "not everything is ready after {seconds} s{reasons}"
+    ))
+    .remedy("the logs are DIR/run/*.log; allow more time with --ready-within")
 }
 
 /// Tells what happens until a signal comes.
@@ -239,6 +252,10 @@ async fn stop(data: &DataDir, supervisor: Supervisor) -> Result<()> {
             ),
         })
         .await;
+    for program in build::PROGRAMS {
+        // Of one that died; the others have removed theirs.
+        let _ = std::fs::remove_file(data.state_file(program));
+    }
     removed
 }
 

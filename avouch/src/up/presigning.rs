@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
 use serde::Deserialize;
 
 use super::daemon::State;
 use crate::data_dir::DataDir;
 use crate::progress::Progress;
-use crate::{http, records};
 
 /// Shows a bar while answers are being signed ahead.
 #[derive(Debug)]
-pub(super) struct Presigning {
+pub(crate) struct Presigning {
     state_file: PathBuf,
     shown: Option<Progress>,
 }
@@ -26,7 +24,7 @@ struct Count {
 }
 
 impl Presigning {
-    pub(super) fn new(data: &DataDir) -> Self {
+    pub(crate) fn new(data: &DataDir) -> Self {
         Self {
             state_file: data.state_file("ocsp-presigner"),
             shown: None,
@@ -34,7 +32,7 @@ impl Presigning {
     }
 
     /// Brings the bar up to date; a few certificates are not worth one.
-    pub(super) fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         let sum = State::read(&self.state_file)
             .map(|state| sum(state.progress))
             .unwrap_or_default();
@@ -54,31 +52,8 @@ impl Presigning {
     }
 
     /// Takes the bar away so that something else can be said.
-    pub(super) fn pause(&mut self) {
+    pub(crate) fn pause(&mut self) {
         self.shown = None;
-    }
-
-    /// Returns when the edge serves every issuer that can be served here.
-    pub(super) async fn until_all_served(&mut self, data: &DataDir, admin: &str) -> Result<()> {
-        let ledger = records::open(data).await?;
-        for issuer in ledger
-            .issuers()
-            .await?
-            .into_iter()
-            .filter(|issuer| issuer.signs)
-        {
-            let url = format!("{admin}readyz?issuer={}", issuer.name);
-            loop {
-                let answer = http::get(&url, &[], Duration::from_secs(5)).await;
-                if answer.is_ok_and(|answer| answer.status.is_success()) {
-                    break;
-                }
-                self.look();
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        }
-        self.look();
-        Ok(())
     }
 }
 
@@ -90,8 +65,7 @@ fn sum(progress: serde_json::Value) -> Count {
     })
 }
 
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 const WORTH_A_BAR: u64 = 500;
 
 #[cfg(test)]

@@ -61,7 +61,12 @@ impl<'a> Plan<'a> {
             .profile
             .extensions_for(self.ca, &order.public_key, names, &self.urls)
             .map_err(|error| {
-                Refusal::new("I5", "publicKey", error.to_string(), "Make a key of another kind.")
+                Refusal::new(
+                    "I5",
+                    "publicKey",
+                    error.to_string(),
+                    "Make a key of another kind.",
+                )
             })?;
         let tbs = TbsCertificate {
             serial,
@@ -85,7 +90,11 @@ impl<'a> Plan<'a> {
                 idn,
             },
         );
-        if findings.is_empty() { Ok(tbs) } else { Err(IssuanceError::Lint(findings)) }
+        if findings.is_empty() {
+            Ok(tbs)
+        } else {
+            Err(IssuanceError::Lint(findings))
+        }
     }
 }
 
@@ -95,9 +104,8 @@ fn check_issuer(
     ca: &Certificate,
     now: Time,
 ) -> Result<(), Refusal> {
-    let refuse = |rule, message: String, remedy: &str| {
-        Err(Refusal::new(rule, "issuer", message, remedy))
-    };
+    let refuse =
+        |rule, message: String, remedy: &str| Err(Refusal::new(rule, "issuer", message, remedy));
     let name = &issuer.name;
     if !issuer.signs {
         return refuse(
@@ -106,7 +114,11 @@ fn check_issuer(
             "Choose another issuer; `avouch status` lists them.",
         );
     }
-    if profile.issuers.as_ref().is_some_and(|issuers| !issuers.contains(name)) {
+    if profile
+        .issuers
+        .as_ref()
+        .is_some_and(|issuers| !issuers.contains(name))
+    {
         return refuse(
             "I7",
             format!("{name} does not issue under the profile {}", profile.name),
@@ -126,7 +138,11 @@ fn check_issuer(
     if now < ca.not_before() || ca.not_after() <= now {
         return refuse(
             "CERT-05",
-            format!("the certificate of {name} is valid from {} to {}", ca.not_before(), ca.not_after()),
+            format!(
+                "the certificate of {name} is valid from {} to {}",
+                ca.not_before(),
+                ca.not_after()
+            ),
             "Choose another issuer, or renew the CA's certificate.",
         );
     }
@@ -160,7 +176,9 @@ fn validity(
     ca: &Certificate,
     now: Time,
 ) -> Result<(Time, Time), Refusal> {
-    let days = order.days.unwrap_or_else(|| profile.default_days_of(&order.issuer));
+    let days = order
+        .days
+        .unwrap_or_else(|| profile.default_days_of(&order.issuer));
     let max_days = profile.max_days_of(&order.issuer);
     if days == 0 || days > max_days {
         return Err(Refusal::new(
@@ -185,7 +203,10 @@ fn validity(
     Err(Refusal::new(
         "CERT-05",
         "days",
-        format!("{days} days end after the CA's own certificate, which ends {}", ca.not_after()),
+        format!(
+            "{days} days end after the CA's own certificate, which ends {}",
+            ca.not_after()
+        ),
         format!(
             "Ask for at most {} days, or leave the days out.",
             not_before.seconds_until(ca.not_after()) / DAY
@@ -206,7 +227,10 @@ fn status_urls(
         None => Err(Refusal::new(
             "CERT-08",
             "base_url",
-            format!("the profile {} needs the URL where status is served", profile.name),
+            format!(
+                "the profile {} needs the URL where status is served",
+                profile.name
+            ),
             "Set base_url in the configuration of the issuer.",
         )),
     }

@@ -44,9 +44,17 @@ impl<S: Signer> Issuance<S> {
     ) -> Result<Issued, IssuanceError> {
         let Reservation { serial, tbs, .. } = reservation;
         let algorithm: SignatureAlgorithm =
-            reservation.signature_algorithm.parse().map_err(|error: pki::AlgorithmError| {
-                Refusal::new("I6", "hash", error.to_string(), "Ask again for a certificate.")
-            })?;
+            reservation
+                .signature_algorithm
+                .parse()
+                .map_err(|error: pki::AlgorithmError| {
+                    Refusal::new(
+                        "I6",
+                        "hash",
+                        error.to_string(),
+                        "Ask again for a certificate.",
+                    )
+                })?;
 
         let signature = match self.ask_signer(reservation, algorithm).await {
             Ok(signature) => signature,
@@ -58,17 +66,26 @@ impl<S: Signer> Issuance<S> {
         };
 
         let der = assemble(tbs, algorithm, &signature);
-        let certificate = Certificate::from_der(&der).map_err(|source| {
-            IssuanceError::Unreadable { issuer: issuer.name.clone(), what: "a reservation", source }
-        })?;
+        let certificate =
+            Certificate::from_der(&der).map_err(|source| IssuanceError::Unreadable {
+                issuer: issuer.name.clone(),
+                what: "a reservation",
+                source,
+            })?;
         if let Err(source) = certificate.verify_signed_by(ca.public_key()) {
-            let error =
-                IssuanceError::WrongSignature { issuer: issuer.name.clone(), serial: *serial, source };
+            let error = IssuanceError::WrongSignature {
+                issuer: issuer.name.clone(),
+                serial: *serial,
+                source,
+            };
             self.abandon(reservation, &error).await?;
             return Err(error);
         }
 
-        let seq = self.ledger.record_certificate(&issuer.name, serial, &der).await?;
+        let seq = self
+            .ledger
+            .record_certificate(&issuer.name, serial, &der)
+            .await?;
         tracing::info!(
             issuer = issuer.name,
             %serial,
@@ -94,7 +111,11 @@ impl<S: Signer> Issuance<S> {
 
     /// I5: a key that was compromised is never certified again.
     async fn check_key(&self, order: &Order) -> Result<(), IssuanceError> {
-        if self.ledger.is_key_blocked(&order.public_key.fingerprint()).await? {
+        if self
+            .ledger
+            .is_key_blocked(&order.public_key.fingerprint())
+            .await?
+        {
             return Err(Refusal::new(
                 "I5",
                 "publicKey",
@@ -135,9 +156,16 @@ impl<S: Signer> Issuance<S> {
             tbs: reservation.tbs.clone(),
             csr: reservation.csr.clone(),
         };
-        let answer = self.signer.issue_certificate(reservation.request_id, request).await;
+        let answer = self
+            .signer
+            .issue_certificate(reservation.request_id, request)
+            .await;
         answer.map_err(|error| match error {
-            SignerError::Refused { code, field, message } => IssuanceError::SignerRefused {
+            SignerError::Refused {
+                code,
+                field,
+                message,
+            } => IssuanceError::SignerRefused {
                 issuer: reservation.issuer.clone(),
                 serial: reservation.serial,
                 code: code.to_string(),
@@ -159,7 +187,11 @@ impl<S: Signer> Issuance<S> {
     ) -> Result<(), IssuanceError> {
         let Reservation { issuer, serial, .. } = reservation;
         tracing::error!(%issuer, %serial, "reservation given up: {why}");
-        match self.ledger.abandon_reservation(issuer, serial, &why.to_string()).await {
+        match self
+            .ledger
+            .abandon_reservation(issuer, serial, &why.to_string())
+            .await
+        {
             // Somebody else finished it meanwhile.
             Err(LedgerError::NotReserved { .. }) => Ok(()),
             other => Ok(other?),
@@ -176,7 +208,10 @@ struct InFlight<'a, S: Signer> {
 impl<'a, S: Signer> InFlight<'a, S> {
     fn new(issuance: &'a Issuance<S>, request_id: [u8; 16]) -> Self {
         issuance.in_flight().insert(request_id);
-        Self { issuance, request_id }
+        Self {
+            issuance,
+            request_id,
+        }
     }
 }
 

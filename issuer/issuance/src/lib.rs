@@ -75,7 +75,9 @@ impl<S: Signer> Issuance<S> {
 
     fn in_flight(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {
         // Nothing panics while it holds the lock, so a poisoned set is a whole one.
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

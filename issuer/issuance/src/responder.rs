@@ -44,7 +44,12 @@ impl<S: Signer> Issuance<S> {
 /// The profile that is shipped for responders.
 fn responder_profile() -> Result<Profile, IssuanceError> {
     let broken = |message: String| {
-        Refusal::new("I3", "profile", message, "Report this: the profile is built in.")
+        Refusal::new(
+            "I3",
+            "profile",
+            message,
+            "Report this: the profile is built in.",
+        )
     };
     let document: ProfileDocument =
         toml::from_str(include_str!("../../profiles/ocsp-responder.toml"))

@@ -63,7 +63,9 @@ impl Signer for TestSigner {
                 });
             }
         };
-        Ok(key.sign(request.signature_algorithm, &request.tbs).expect("signed"))
+        Ok(key
+            .sign(request.signature_algorithm, &request.tbs)
+            .expect("signed"))
     }
 }
 
@@ -84,9 +86,12 @@ impl World {
     async fn with(kind: KeyKind, ca_days: i64, change: impl FnOnce(&mut Issuer)) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let clock = ManualClock::new(NOW);
-        let ledger = Ledger::open(&directory.path().join("ledger.sqlite"), Arc::new(clock.clone()))
-            .await
-            .expect("a ledger");
+        let ledger = Ledger::open(
+            &directory.path().join("ledger.sqlite"),
+            Arc::new(clock.clone()),
+        )
+        .await
+        .expect("a ledger");
         let key = SigningKey::generate(kind).expect("a key");
         let ca = ca_certificate(&key, ca_days);
         let mut issuer = Issuer {
@@ -110,7 +115,14 @@ impl World {
         };
         let issuance = Issuance::new(ledger.clone(), signer.clone(), Arc::new(clock.clone()))
             .with_base_url("http://status.example/");
-        Self { issuance, signer, ledger, clock, ca, _directory: directory }
+        Self {
+            issuance,
+            signer,
+            ledger,
+            clock,
+            ca,
+            _directory: directory,
+        }
     }
 
     async fn issue(&self, order: &Order) -> Result<Issued, IssuanceError> {
@@ -127,8 +139,7 @@ fn ca_certificate(key: &SigningKey, days: i64) -> Certificate {
     .into_iter()
     .map(|(kind, value)| SubjectAttribute::new(kind, value).expect("valid"))
     .collect();
-    let name =
-        Name::from_der(&pki::certificate_builder::subject_der(&subject)).expect("a name");
+    let name = Name::from_der(&pki::certificate_builder::subject_der(&subject)).expect("a name");
     let algorithm =
         SignatureAlgorithm::for_key(key.kind(), key.kind().default_hash()).expect("supported");
     let tbs = TbsCertificate {
@@ -167,13 +178,18 @@ fn profile(name: &str) -> Profile {
 }
 
 fn public_key() -> PublicKey {
-    SigningKey::generate(KeyKind::P256).expect("a key").public_key().clone()
+    SigningKey::generate(KeyKind::P256)
+        .expect("a key")
+        .public_key()
+        .clone()
 }
 
 fn order() -> Order {
     Order {
         issuer: "member".to_owned(),
-        subject: vec![SubjectAttribute::new(AttributeKind::CommonName, "www.example.org").expect("CN")],
+        subject: vec![
+            SubjectAttribute::new(AttributeKind::CommonName, "www.example.org").expect("CN"),
+        ],
         alt_names: vec![GeneralName::Dns("www.example.org".to_owned())],
         public_key: public_key(),
         hash: None,
@@ -192,7 +208,12 @@ fn rule(result: Result<Issued, IssuanceError>) -> String {
 
 #[tokio::test]
 async fn a_certificate_is_issued_verified_and_recorded() {
-    for kind in [KeyKind::P256, KeyKind::P384, KeyKind::P521, KeyKind::Rsa(2048)] {
+    for kind in [
+        KeyKind::P256,
+        KeyKind::P384,
+        KeyKind::P521,
+        KeyKind::Rsa(2048),
+    ] {
         let world = World::new(kind).await;
         let issued = world.issue(&order()).await.expect("issued");
         let certificate = &issued.certificate;
@@ -209,9 +230,20 @@ async fn a_certificate_is_issued_verified_and_recorded() {
             .expect("recorded");
         assert_eq!(record.certificate.as_deref(), Some(certificate.der()));
         assert_eq!(record.requested_by, "anna");
-        let change = world.ledger.changes_after(issued.seq - 1, 1).await.expect("the feed");
+        let change = world
+            .ledger
+            .changes_after(issued.seq - 1, 1)
+            .await
+            .expect("the feed");
         assert_eq!(change[0].kind, ChangeKind::Issued);
-        assert!(world.ledger.pending_reservations().await.expect("looked up").is_empty());
+        assert!(
+            world
+                .ledger
+                .pending_reservations()
+                .await
+                .expect("looked up")
+                .is_empty()
+        );
     }
 }
 
@@ -224,29 +256,62 @@ async fn the_hash_is_exactly_the_one_asked_for() {
         (Some(HashAlgorithm::Sha384), SignatureAlgorithm::RsaSha384),
         (Some(HashAlgorithm::Sha512), SignatureAlgorithm::RsaSha512),
     ] {
-        let issued = world.issue(&Order { hash, ..order() }).await.expect("issued");
+        let issued = world
+            .issue(&Order { hash, ..order() })
+            .await
+            .expect("issued");
         assert_eq!(issued.certificate.signature_algorithm(), Ok(algorithm));
     }
-    let sha1 = Order { hash: Some(HashAlgorithm::Sha1), ..order() };
+    let sha1 = Order {
+        hash: Some(HashAlgorithm::Sha1),
+        ..order()
+    };
     assert_eq!(rule(world.issue(&sha1).await), "I6");
 
     let world = World::new(KeyKind::P384).await;
     assert_eq!(
-        world.issue(&order()).await.expect("issued").certificate.signature_algorithm(),
+        world
+            .issue(&order())
+            .await
+            .expect("issued")
+            .certificate
+            .signature_algorithm(),
         Ok(SignatureAlgorithm::EcdsaSha384)
     );
-    let other = Order { hash: Some(HashAlgorithm::Sha256), ..order() };
+    let other = Order {
+        hash: Some(HashAlgorithm::Sha256),
+        ..order()
+    };
     assert_eq!(rule(world.issue(&other).await), "I6");
 }
 
 #[tokio::test]
 async fn days_are_exactly_those_asked_for() {
     let world = World::new(KeyKind::P256).await;
-    let issued = world.issue(&Order { days: Some(730), ..order() }).await.expect("issued");
-    let (from, to) = (issued.certificate.not_before(), issued.certificate.not_after());
+    let issued = world
+        .issue(&Order {
+            days: Some(730),
+            ..order()
+        })
+        .await
+        .expect("issued");
+    let (from, to) = (
+        issued.certificate.not_before(),
+        issued.certificate.not_after(),
+    );
     assert_eq!(from.seconds_until(to) + 1, 730 * DAY);
     for days in [0, 731, u32::MAX] {
-        assert_eq!(rule(world.issue(&Order { days: Some(days), ..order() }).await), "CERT-05");
+        assert_eq!(
+            rule(
+                world
+                    .issue(&Order {
+                        days: Some(days),
+                        ..order()
+                    })
+                    .await
+            ),
+            "CERT-05"
+        );
     }
 }
 
@@ -255,7 +320,17 @@ async fn nothing_outlives_the_ca() {
     let world = World::with(KeyKind::P256, 30, |_| ()).await;
     let issued = world.issue(&order()).await.expect("issued");
     assert_eq!(issued.certificate.not_after(), world.ca.not_after());
-    assert_eq!(rule(world.issue(&Order { days: Some(31), ..order() }).await), "CERT-05");
+    assert_eq!(
+        rule(
+            world
+                .issue(&Order {
+                    days: Some(31),
+                    ..order()
+                })
+                .await
+        ),
+        "CERT-05"
+    );
 
     world.clock.set(world.ca.not_after().plus_seconds(1));
     assert_eq!(rule(world.issue(&order()).await), "CERT-05");
@@ -271,27 +346,42 @@ async fn who_may_issue() {
     })
     .await;
     assert_eq!(rule(root.issue(&order()).await), "I7");
-    let responder =
-        root.issuance.issue_responder_certificate("member", &public_key(), 30, "test").await;
+    let responder = root
+        .issuance
+        .issue_responder_certificate("member", &public_key(), 30, "test")
+        .await;
     assert!(responder.is_ok());
 
     let world = World::new(KeyKind::P256).await;
     let mut assured_only = profile("server");
     assured_only.issuers = Some(vec!["assured".to_owned()]);
-    assert_eq!(rule(world.issuance.issue(&order(), &assured_only).await), "I7");
+    assert_eq!(
+        rule(world.issuance.issue(&order(), &assured_only).await),
+        "I7"
+    );
     let mut no_roots = profile("server");
     no_roots.root_may_issue = false;
     assert_eq!(rule(world.issuance.issue(&order(), &no_roots).await), "I7");
 
-    let unknown = Order { issuer: "nobody".to_owned(), ..order() };
-    assert!(matches!(world.issue(&unknown).await, Err(IssuanceError::Ledger(_))));
+    let unknown = Order {
+        issuer: "nobody".to_owned(),
+        ..order()
+    };
+    assert!(matches!(
+        world.issue(&unknown).await,
+        Err(IssuanceError::Ledger(_))
+    ));
 }
 
 #[tokio::test]
 async fn a_blocked_key_is_never_certified() {
     let world = World::new(KeyKind::P256).await;
     let order = order();
-    world.ledger.block_key(&order.public_key.fingerprint(), "lost", "test").await.expect("blocked");
+    world
+        .ledger
+        .block_key(&order.public_key.fingerprint(), "lost", "test")
+        .await
+        .expect("blocked");
     assert_eq!(rule(world.issue(&order).await), "I5");
     assert_eq!(world.signer.asked.load(Ordering::SeqCst), 0);
 }
@@ -299,10 +389,23 @@ async fn a_blocked_key_is_never_certified() {
 #[tokio::test]
 async fn what_breaks_rules_never_reaches_the_signer() {
     let world = World::new(KeyKind::P256).await;
-    let wrong = Order { alt_names: Vec::new(), ..order() };
-    assert!(matches!(world.issue(&wrong).await, Err(IssuanceError::Lint(_))));
+    let wrong = Order {
+        alt_names: Vec::new(),
+        ..order()
+    };
+    assert!(matches!(
+        world.issue(&wrong).await,
+        Err(IssuanceError::Lint(_))
+    ));
     assert_eq!(world.signer.asked.load(Ordering::SeqCst), 0);
-    assert!(world.ledger.pending_reservations().await.expect("looked up").is_empty());
+    assert!(
+        world
+            .ledger
+            .pending_reservations()
+            .await
+            .expect("looked up")
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -312,16 +415,49 @@ async fn an_absent_signer_leaves_a_reservation_that_is_finished_later() {
     let Err(IssuanceError::SignerAway { serial, .. }) = world.issue(&order()).await else {
         panic!("the signer is away");
     };
-    assert_eq!(world.ledger.pending_reservations().await.expect("looked up").len(), 1);
+    assert_eq!(
+        world
+            .ledger
+            .pending_reservations()
+            .await
+            .expect("looked up")
+            .len(),
+        1
+    );
     let still_away = world.issuance.recover().await.expect("looked up");
-    assert!(matches!(still_away[0].outcome, Err(IssuanceError::SignerAway { .. })));
+    assert!(matches!(
+        still_away[0].outcome,
+        Err(IssuanceError::SignerAway { .. })
+    ));
 
     world.signer.set(Mood::Signs);
     let recovered = world.issuance.recover().await.expect("looked up");
     assert_eq!(recovered.len(), 1);
-    assert_eq!(recovered[0].outcome.as_ref().expect("issued").certificate.serial(), &serial);
-    assert!(world.ledger.certificate("member", &serial).await.expect("looked up").is_some());
-    assert!(world.issuance.recover().await.expect("looked up").is_empty());
+    assert_eq!(
+        recovered[0]
+            .outcome
+            .as_ref()
+            .expect("issued")
+            .certificate
+            .serial(),
+        &serial
+    );
+    assert!(
+        world
+            .ledger
+            .certificate("member", &serial)
+            .await
+            .expect("looked up")
+            .is_some()
+    );
+    assert!(
+        world
+            .issuance
+            .recover()
+            .await
+            .expect("looked up")
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -334,7 +470,14 @@ async fn a_refusal_ends_the_reservation() {
             Mood::Refuses => assert!(matches!(error, IssuanceError::SignerRefused { .. })),
             _ => assert!(matches!(error, IssuanceError::WrongSignature { .. })),
         }
-        assert!(world.ledger.pending_reservations().await.expect("looked up").is_empty());
+        assert!(
+            world
+                .ledger
+                .pending_reservations()
+                .await
+                .expect("looked up")
+                .is_empty()
+        );
         world.signer.set(Mood::Signs);
         assert!(world.issue(&order()).await.is_ok());
     }
@@ -351,7 +494,14 @@ async fn one_bad_reservation_never_stops_the_next() {
     let refused = world.issuance.recover().await.expect("looked up");
     assert_eq!(refused.len(), 3);
     assert!(refused.iter().all(|item| item.outcome.is_err()));
-    assert!(world.ledger.pending_reservations().await.expect("looked up").is_empty());
+    assert!(
+        world
+            .ledger
+            .pending_reservations()
+            .await
+            .expect("looked up")
+            .is_empty()
+    );
 }
 
 /// OCSP-60 to OCSP-66.
@@ -366,7 +516,10 @@ async fn responder_certificates_have_exactly_what_they_may() {
             .await
             .expect("issued");
         let certificate = &issued.certificate;
-        assert_eq!(certificate.subject().to_string(), "CN=Test CA OCSP responder,O=Test,C=CZ");
+        assert_eq!(
+            certificate.subject().to_string(),
+            "CN=Test CA OCSP responder,O=Test,C=CZ"
+        );
         let found: Vec<_> = certificate
             .extensions()
             .iter()
@@ -389,7 +542,10 @@ async fn responder_certificates_have_exactly_what_they_may() {
         assert_eq!(certificate.extended_key_usages(), [oid::OCSP_SIGNING]);
         let no_check = certificate.extension(oid::OCSP_NO_CHECK).expect("nocheck");
         assert_eq!(no_check.value, [5, 0]);
-        let days = certificate.not_before().seconds_until(certificate.not_after()) + 1;
+        let days = certificate
+            .not_before()
+            .seconds_until(certificate.not_after())
+            + 1;
         assert_eq!(days, 30 * DAY);
         assert_eq!(
             pki::ocsp::verify::verify_responder_certificate(certificate, &world.ca, NOW),

@@ -44,8 +44,9 @@ pub(super) async fn issue<S: Signer + Clone + 'static>(
         record_decision(&api, &request, result.as_ref().err());
         result
     });
-    let (issued, dropped) =
-        task.await.map_err(|_| ApiError::internal("the request was not finished"))??;
+    let (issued, dropped) = task
+        .await
+        .map_err(|_| ApiError::internal("the request was not finished"))??;
     Ok((StatusCode::CREATED, Json(issued_json(&issued, &dropped))))
 }
 
@@ -74,8 +75,9 @@ async fn issue_now<S: Signer + Clone + 'static>(
             intake::judge(&csr, &profile, &api.idn, api.debian.as_ref())
         })
     };
-    let accepted: Accepted =
-        judge.await.map_err(|_| ApiError::internal("the request was not judged"))??;
+    let accepted: Accepted = judge
+        .await
+        .map_err(|_| ApiError::internal("the request was not judged"))??;
 
     let order = Order {
         issuer: request.issuer.clone(),
@@ -87,7 +89,10 @@ async fn issue_now<S: Signer + Clone + 'static>(
         csr: Some(accepted.csr),
         actor: request.actor.clone(),
     };
-    Ok((api.issuance.issue(&order, &profile).await?, accepted.dropped))
+    Ok((
+        api.issuance.issue(&order, &profile).await?,
+        accepted.dropped,
+    ))
 }
 
 /// I6: SHA-1 and MD5 never; what is not known is never replaced.
@@ -106,7 +111,12 @@ fn read_hash(name: &str) -> Result<HashAlgorithm, ApiError> {
 
 /// I17: who asked for what, and which rule refused.
 fn record_decision<S>(api: &Api<S>, request: &IssueRequest, error: Option<&ApiError>) {
-    let IssueRequest { issuer, profile, actor, .. } = request;
+    let IssueRequest {
+        issuer,
+        profile,
+        actor,
+        ..
+    } = request;
     match error {
         None => api.metrics.issued(profile),
         Some(error) => {
@@ -140,7 +150,10 @@ fn issued_json(issued: &Issued, dropped: &[Dropped]) -> Value {
 }
 
 fn chain_pem(chain: &[Vec<u8>]) -> String {
-    chain.iter().map(|der| pem::encode("CERTIFICATE", der)).collect()
+    chain
+        .iter()
+        .map(|der| pem::encode("CERTIFICATE", der))
+        .collect()
 }
 
 pub(super) async fn show<S: Signer + 'static>(
@@ -148,7 +161,11 @@ pub(super) async fn show<S: Signer + 'static>(
     Path((issuer, serial)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let serial: Serial = serial.parse().map_err(|error: pki::SerialError| {
-        ApiError::bad_request("serial", error.to_string(), "Give the serial number in hex.")
+        ApiError::bad_request(
+            "serial",
+            error.to_string(),
+            "Give the serial number in hex.",
+        )
     })?;
     let known_issuer = api
         .ledger
@@ -164,8 +181,9 @@ pub(super) async fn show<S: Signer + 'static>(
         .iter()
         .any(|pending| pending.issuer == issuer && pending.serial == serial);
     if let Some(record) = api.ledger.certificate(&issuer, &serial).await? {
-        let chain: Vec<Vec<u8>> =
-            std::iter::once(known_issuer.certificate).chain(known_issuer.chain).collect();
+        let chain: Vec<Vec<u8>> = std::iter::once(known_issuer.certificate)
+            .chain(known_issuer.chain)
+            .collect();
         return Ok((StatusCode::OK, Json(record_json(&record, &chain))));
     }
     if waits {

@@ -21,15 +21,25 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, refusal: Refusal) -> Self {
-        Self { status, refusal: Box::new(refusal), pending: None }
+        Self {
+            status,
+            refusal: Box::new(refusal),
+            pending: None,
+        }
     }
 
     pub(crate) fn bad_request(field: &str, message: impl Into<String>, remedy: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, Refusal::new("API", field, message, remedy))
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            Refusal::new("API", field, message, remedy),
+        )
     }
 
     pub(crate) fn not_found(field: &str, message: impl Into<String>, remedy: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, Refusal::new("API", field, message, remedy))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Refusal::new("API", field, message, remedy),
+        )
     }
 
     pub(crate) fn no_such_resource() -> Self {

@@ -36,7 +36,10 @@ pub(super) async fn issuers<S: Signer + 'static>(
 pub(super) async fn profiles<S: Signer + 'static>(
     State(api): State<Arc<Api<S>>>,
 ) -> Result<Json<Value>, ApiError> {
-    let profiles = api.profiles.all().map_err(|error| ApiError::internal(format!("{error:#}")))?;
+    let profiles = api
+        .profiles
+        .all()
+        .map_err(|error| ApiError::internal(format!("{error:#}")))?;
     let list: Vec<Value> = profiles
         .iter()
         .filter(|profile| !profile.is_ocsp_responder())

@@ -50,7 +50,12 @@ pub(super) async fn revoke<S: Signer + 'static>(
     }
     check_reason(request.reason, api.rule_set)?;
 
-    let RevokeRequest { issuer, serial, ground, .. } = request.clone();
+    let RevokeRequest {
+        issuer,
+        serial,
+        ground,
+        ..
+    } = request.clone();
     if api.ledger.issuer(&issuer).await?.is_none() {
         return Err(LedgerError::UnknownIssuer(issuer).into());
     }
@@ -102,7 +107,9 @@ fn check_reason(reason: RevocationReason, rule_set: RuleSet) -> Result<(), Refus
     Err(Refusal::new(
         "CRL-13",
         "reason",
-        format!("{reason} is not a reason for subscribers' certificates under the rule set {rule_set}"),
+        format!(
+            "{reason} is not a reason for subscribers' certificates under the rule set {rule_set}"
+        ),
         "Use keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn or unspecified.",
     ))
 }

@@ -8,7 +8,9 @@ use keystore::SigningKey;
 use ledger::{Issuer, IssuerPolicy, Origin};
 use pki::certificate_builder::{TbsCertificate, assemble, extension, subject_der};
 use pki::name_rules::{AttributeKind, SubjectAttribute};
-use pki::{Certificate, Clock as _, KeyKind, KeyUsage, Name, Serial, SignatureAlgorithm, SystemClock};
+use pki::{
+    Certificate, Clock as _, KeyKind, KeyUsage, Name, Serial, SignatureAlgorithm, SystemClock,
+};
 use serde_json::{Value, json};
 use signer_client::{IssueCertificate, SignerError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,7 +35,10 @@ impl Signer for TestSigner {
         if self.away.load(Ordering::SeqCst) {
             return Err(SignerError::Unavailable("away".to_owned()));
         }
-        Ok(self.key.sign(request.signature_algorithm, &request.tbs).expect("signed"))
+        Ok(self
+            .key
+            .sign(request.signature_algorithm, &request.tbs)
+            .expect("signed"))
     }
 }
 
@@ -49,7 +54,9 @@ impl Server {
     async fn start(rule_set: RuleSet) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("ledger.sqlite");
-        let ledger = Ledger::open(&path, Arc::new(SystemClock)).await.expect("a ledger");
+        let ledger = Ledger::open(&path, Arc::new(SystemClock))
+            .await
+            .expect("a ledger");
         let key = SigningKey::generate(KeyKind::P256).expect("a key");
         let ca = ca_certificate(&key);
         let issuer = Issuer {
@@ -66,7 +73,10 @@ impl Server {
         ledger.add_issuer(issuer, "test").await.expect("added");
 
         let away = Arc::new(AtomicBool::new(false));
-        let signer = TestSigner { key: Arc::new(key), away: Arc::clone(&away) };
+        let signer = TestSigner {
+            key: Arc::new(key),
+            away: Arc::clone(&away),
+        };
         let issuance = Issuance::new(ledger.clone(), signer, Arc::new(SystemClock))
             .with_base_url("http://status.example");
         let health = telemetry::Health::new();
@@ -85,11 +95,18 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, away, issuance, ca, _directory: directory }
+        Self {
+            address,
+            away,
+            issuance,
+            ca,
+            _directory: directory,
+        }
     }
 
     async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
-        self.send("POST", path, Some(TOKEN), &body.to_string()).await
+        self.send("POST", path, Some(TOKEN), &body.to_string())
+            .await
     }
 
     async fn get(&self, path: &str) -> (StatusCode, Value) {
@@ -116,7 +133,12 @@ impl Server {
         stream.read_to_end(&mut answer).await.expect("an answer");
         let answer = String::from_utf8(answer).expect("text");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).expect("a status").parse().expect("a status");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .expect("a status")
+            .parse()
+            .expect("a status");
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 }
@@ -140,7 +162,9 @@ fn ca_certificate(key: &SigningKey) -> Certificate {
         ],
     }
     .to_der();
-    let signature = key.sign(SignatureAlgorithm::EcdsaSha256, &tbs).expect("signed");
+    let signature = key
+        .sign(SignatureAlgorithm::EcdsaSha256, &tbs)
+        .expect("signed");
     Certificate::from_der(&assemble(&tbs, SignatureAlgorithm::EcdsaSha256, &signature))
         .expect("a certificate")
 }
@@ -149,8 +173,16 @@ fn csr(subject: &str) -> String {
     let directory = tempfile::tempdir().expect("a directory");
     let output = Command::new("openssl")
         .current_dir(directory.path())
-        .args(["req", "-new", "-utf8", "-nodes", "-newkey", "ec", "-pkeyopt"])
-        .args(["ec_paramgen_curve:P-256", "-keyout", "key.pem", "-subj", subject])
+        .args([
+            "req", "-new", "-utf8", "-nodes", "-newkey", "ec", "-pkeyopt",
+        ])
+        .args([
+            "ec_paramgen_curve:P-256",
+            "-keyout",
+            "key.pem",
+            "-subj",
+            subject,
+        ])
         .output()
         .expect("openssl");
     String::from_utf8(output.stdout).expect("PEM")
@@ -163,8 +195,12 @@ fn request(profile: &str, subject: &str) -> Value {
 #[tokio::test]
 async fn issue_show_revoke() {
     let server = Server::start(RuleSet::Community).await;
-    let (status, issued) =
-        server.post("/v1/certificates", &request("server", "/O=Acme/CN=www.example.org")).await;
+    let (status, issued) = server
+        .post(
+            "/v1/certificates",
+            &request("server", "/O=Acme/CN=www.example.org"),
+        )
+        .await;
     assert_eq!(status, StatusCode::CREATED, "{issued}");
     let pem = issued["certificate"].as_str().expect("PEM");
     let certificate = Certificate::from_pem(pem).expect("a certificate");
@@ -176,7 +212,10 @@ async fn issue_show_revoke() {
 
     let path = format!("/v1/certificates/member/{}", certificate.serial());
     let (status, shown) = server.get(&path).await;
-    assert_eq!((status, &shown["state"]), (StatusCode::OK, &json!("issued")));
+    assert_eq!(
+        (status, &shown["state"]),
+        (StatusCode::OK, &json!("issued"))
+    );
     assert_eq!(shown["certificate"], pem);
     assert_eq!(shown["requested_by"], "anna");
 
@@ -211,7 +250,10 @@ async fn a_compromised_key_is_refused() {
     assert_eq!(status, StatusCode::OK);
     let (status, refused) = server.post("/v1/certificates", &request).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!((&refused["error"]["rule"], &refused["error"]["field"]), (&json!("I5"), &json!("publicKey")));
+    assert_eq!(
+        (&refused["error"]["rule"], &refused["error"]["field"]),
+        (&json!("I5"), &json!("publicKey"))
+    );
 }
 
 #[tokio::test]
@@ -231,30 +273,51 @@ async fn refusals_say_rule_field_message_and_remedy() {
         (with("days", json!(0)), 422, "CERT-05", "days"),
         (with("profile", json!("nonsense")), 404, "API", "profile"),
         (with("profile", json!("../server")), 404, "API", "profile"),
-        (with("profile", json!("ocsp-responder")), 422, "OCSP-60", "profile"),
+        (
+            with("profile", json!("ocsp-responder")),
+            422,
+            "OCSP-60",
+            "profile",
+        ),
         (with("issuer", json!("nobody")), 404, "API", "issuer"),
         (with("actor", json!("")), 422, "I9", "actor"),
         (with("csr", json!("nonsense")), 422, "I4", "csr"),
         (with("surplus", json!(1)), 422, "API", "body"),
         (json!([]), 422, "API", "body"),
-        (request("server", "/CN=exa_mple.org"), 422, "I9", "subject.commonName"),
+        (
+            request("server", "/CN=exa_mple.org"),
+            422,
+            "I9",
+            "subject.commonName",
+        ),
     ] {
         let (found, answer) = server.post("/v1/certificates", &body).await;
         let error = &answer["error"];
         assert_eq!(found.as_u16(), status, "{answer}");
-        assert_eq!((&error["rule"], &error["field"]), (&json!(rule), &json!(field)), "{answer}");
+        assert_eq!(
+            (&error["rule"], &error["field"]),
+            (&json!(rule), &json!(field)),
+            "{answer}"
+        );
         for part in ["message", "remedy"] {
-            assert!(error[part].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
+            assert!(
+                error[part].as_str().is_some_and(|text| !text.is_empty()),
+                "{answer}"
+            );
         }
     }
     // An honest request afterwards is served.
-    assert_eq!(server.post("/v1/certificates", &good).await.0, StatusCode::CREATED);
+    assert_eq!(
+        server.post("/v1/certificates", &good).await.0,
+        StatusCode::CREATED
+    );
 }
 
 #[tokio::test]
 async fn revocations_are_checked() {
     let server = Server::start(RuleSet::Community).await;
-    let good = json!({ "issuer": "member", "serial": "4A01", "ground": "support", "actor": "anna" });
+    let good =
+        json!({ "issuer": "member", "serial": "4A01", "ground": "support", "actor": "anna" });
     let with = |field: &str, value: &str| {
         let mut changed = good.clone();
         changed[field] = json!(value);
@@ -292,20 +355,32 @@ async fn the_forum_s_reasons() {
 async fn an_absent_signer_is_told_and_the_certificate_fetched_later() {
     let server = Server::start(RuleSet::Community).await;
     server.away.store(true, Ordering::SeqCst);
-    let (status, answer) =
-        server.post("/v1/certificates", &request("server", "/CN=www.example.org")).await;
+    let (status, answer) = server
+        .post(
+            "/v1/certificates",
+            &request("server", "/CN=www.example.org"),
+        )
+        .await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer["error"]["rule"], "I16");
-    let serial = answer["pending"]["serial"].as_str().expect("a serial number");
+    let serial = answer["pending"]["serial"]
+        .as_str()
+        .expect("a serial number");
 
     let path = format!("/v1/certificates/member/{serial}");
     let (status, shown) = server.get(&path).await;
-    assert_eq!((status, &shown["state"]), (StatusCode::ACCEPTED, &json!("pending")));
+    assert_eq!(
+        (status, &shown["state"]),
+        (StatusCode::ACCEPTED, &json!("pending"))
+    );
 
     server.away.store(false, Ordering::SeqCst);
     assert_eq!(server.issuance.recover().await.expect("recovered").len(), 1);
     let (status, shown) = server.get(&path).await;
-    assert_eq!((status, &shown["state"]), (StatusCode::OK, &json!("issued")));
+    assert_eq!(
+        (status, &shown["state"]),
+        (StatusCode::OK, &json!("issued"))
+    );
 }
 
 #[tokio::test]
@@ -338,11 +413,17 @@ async fn odd_requests_get_json_errors() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let (status, _) = server.get("/v1/certificates/nobody/4A01").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    let (status, answer) =
-        server.send("POST", "/v1/certificates", Some(TOKEN), "{not json").await;
-    assert_eq!((status, &answer["error"]["field"]), (StatusCode::BAD_REQUEST, &json!("body")));
+    let (status, answer) = server
+        .send("POST", "/v1/certificates", Some(TOKEN), "{not json")
+        .await;
+    assert_eq!(
+        (status, &answer["error"]["field"]),
+        (StatusCode::BAD_REQUEST, &json!("body"))
+    );
     let huge = format!("{{\"csr\":\"{}\"}}", "A".repeat(200_000));
-    let (status, answer) = server.send("POST", "/v1/certificates", Some(TOKEN), &huge).await;
+    let (status, answer) = server
+        .send("POST", "/v1/certificates", Some(TOKEN), &huge)
+        .await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{answer}");
 }
 
@@ -353,7 +434,11 @@ async fn lists() {
     assert_eq!(issuers["issuers"][0]["name"], "member");
     assert_eq!(issuers["issuers"][0]["key"], "p-256");
     let (_, profiles) = server.get("/v1/profiles").await;
-    let names: Vec<&Value> =
-        profiles["profiles"].as_array().expect("a list").iter().map(|item| &item["name"]).collect();
+    let names: Vec<&Value> = profiles["profiles"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|item| &item["name"])
+        .collect();
     assert_eq!(names, ["client", "code-signing", "server"]);
 }

@@ -43,7 +43,11 @@ pub(super) fn read(
             Some(name) => add(&mut names, name),
             None => dropped.push(Dropped::new(
                 format!("{FIELD} {name}"),
-                format!("certificates of the profile {} have no {}", profile.name, name.kind()),
+                format!(
+                    "certificates of the profile {} have no {}",
+                    profile.name,
+                    name.kind()
+                ),
             )),
         }
     }
@@ -111,7 +115,9 @@ fn check_address(address: IpAddr, rules: &AltNameRules) -> Result<(), Refusal> {
         return Err(Refusal::new(
             "I9",
             FIELD,
-            format!("{address} is a private or reserved address, so nobody can prove control over it"),
+            format!(
+                "{address} is a private or reserved address, so nobody can prove control over it"
+            ),
             "Use a public address or a host name.",
         ));
     }
@@ -164,9 +170,14 @@ fn check_count(names: &[GeneralName], profile: &Profile) -> Result<(), Refusal> 
         return Err(Refusal::new(
             "I9",
             FIELD,
-            format!("certificates of the profile {} need a name, and the request has none", profile.name),
+            format!(
+                "certificates of the profile {} need a name, and the request has none",
+                profile.name
+            ),
             match (rules.dns, rules.email) {
-                (false, true) => "Add one: openssl req -addext subjectAltName=email:name@example.org",
+                (false, true) => {
+                    "Add one: openssl req -addext subjectAltName=email:name@example.org"
+                }
                 _ => "Add one: openssl req -addext subjectAltName=DNS:www.example.org",
             },
         ));
@@ -176,7 +187,10 @@ fn check_count(names: &[GeneralName], profile: &Profile) -> Result<(), Refusal> 
             "I9",
             FIELD,
             format!("the request has {} names", names.len()),
-            format!("The profile {} allows {} at most.", profile.name, rules.max_names),
+            format!(
+                "The profile {} allows {} at most.",
+                profile.name, rules.max_names
+            ),
         ));
     }
     Ok(())

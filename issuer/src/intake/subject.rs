@@ -28,7 +28,9 @@ pub(super) fn read(
     let mut taken: Vec<AttributeKind> = Vec::new();
     for attribute in name.attributes() {
         if attribute.oid == oid::EMAIL_ADDRESS && profile.subject_alt_name.email {
-            subject.emails.push(text(attribute, "subject.emailAddress")?);
+            subject
+                .emails
+                .push(text(attribute, "subject.emailAddress")?);
             dropped.push(Dropped::new(
                 format!("subject attribute {attribute}"),
                 "mail addresses stand in the subjectAltName; it was moved there",
@@ -42,7 +44,10 @@ pub(super) fn read(
         let Some(kind) = kind else {
             dropped.push(Dropped::new(
                 format!("subject attribute {attribute}"),
-                format!("certificates of the profile {} have no such attribute", profile.name),
+                format!(
+                    "certificates of the profile {} have no such attribute",
+                    profile.name
+                ),
             ));
             continue;
         };
@@ -76,7 +81,11 @@ pub(super) fn finish(
         subject.iter().any(|attribute| attribute.kind() == kind)
     };
     if let Some(host) = host {
-        if !profile.subject.attributes.contains(&AttributeKind::CommonName) {
+        if !profile
+            .subject
+            .attributes
+            .contains(&AttributeKind::CommonName)
+        {
             dropped.push(Dropped::new(
                 format!("subject attribute CN={host}"),
                 "it stands in the subjectAltName only",

@@ -33,6 +33,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Pause after something failed.
 const REST: Duration = Duration::from_secs(1);
 const MOST_ROWS: usize = 16_384;
+/// More new certificates than this at a time are no longer urgent, each for itself.
+const MOST_URGENT: usize = 1024;
 
 /// The presigner of one issuer.
 #[derive(Debug)]
@@ -218,6 +220,11 @@ impl Worker {
         self.taken = news.up_to;
         self.pending.revoked.extend(news.revoked);
         self.pending.others.extend(news.others);
+        if self.pending.others.len() > MOST_URGENT {
+            // An import: quicker looked through as a whole than one by one. Revocations stay urgent.
+            self.pending.others.clear();
+            self.sweep_wanted = true;
+        }
         if news.overflow {
             // From the beginning, where the revoked ones are.
             self.sweep = None;
@@ -234,6 +241,8 @@ impl Worker {
     /// The issuer changed in the ledger.
     async fn reload(&mut self) -> anyhow::Result<()> {
         let issuer = self.shared.ledger.issuer(&self.issuer.name).await?;
+        // Whatever changed, a responder may have been put into the key directory with it.
+        self.care.look_again();
         let Some(issuer) = issuer.filter(|issuer| *issuer != self.issuer) else {
             return Ok(());
         };
@@ -242,7 +251,6 @@ impl Worker {
         self.schedule = Schedule::new(&issuer.policy.ocsp, issuer.policy.subjects);
         self.published.set_issuer(issuer.clone(), self.ca.clone());
         self.issuer = issuer;
-        self.care.look_again();
         // Also publishes the new paths.
         self.sweep_wanted = true;
         self.complete = false;

@@ -11,12 +11,18 @@ use crate::{PublicKey, der_encode, oid};
 /// authorityKeyIdentifier: the key identifier alone (CERT-10).
 pub fn authority_key_identifier(key_id: &[u8]) -> Extension {
     let key_id = der_encode::tlv(der_encode::tag::context_primitive(0), key_id);
-    plain(oid::AUTHORITY_KEY_IDENTIFIER, der_encode::sequence(&[&key_id]))
+    plain(
+        oid::AUTHORITY_KEY_IDENTIFIER,
+        der_encode::sequence(&[&key_id]),
+    )
 }
 
 /// subjectKeyIdentifier: SHA-1 of the key bits (RFC 5280 section 4.2.1.2, method 1).
 pub fn subject_key_identifier(key: &PublicKey) -> Extension {
-    plain(oid::SUBJECT_KEY_IDENTIFIER, der_encode::octet_string(&key.key_id()))
+    plain(
+        oid::SUBJECT_KEY_IDENTIFIER,
+        der_encode::octet_string(&key.key_id()),
+    )
 }
 
 /// keyUsage with these bits ([`crate::KeyUsage`] has their numbers); critical.
@@ -64,7 +70,10 @@ pub fn authority_info_access(ocsp: Option<&str>, ca_issuers: Option<&str>) -> Ex
     };
     let ocsp = ocsp.map_or_else(Vec::new, |url| access(oid::AD_OCSP, url));
     let ca_issuers = ca_issuers.map_or_else(Vec::new, |url| access(oid::AD_CA_ISSUERS, url));
-    plain(oid::AUTHORITY_INFO_ACCESS, der_encode::sequence(&[&ocsp, &ca_issuers]))
+    plain(
+        oid::AUTHORITY_INFO_ACCESS,
+        der_encode::sequence(&[&ocsp, &ca_issuers]),
+    )
 }
 
 /// cRLDistributionPoints: one DistributionPoint with one fullName (CERT-08).
@@ -72,7 +81,10 @@ pub fn crl_distribution_points(url: &str) -> Extension {
     let full_name = der_encode::explicit(0, &GeneralName::Uri(url.to_owned()).to_der());
     let distribution_point = der_encode::explicit(0, &full_name);
     let point = der_encode::sequence(&[&distribution_point]);
-    plain(oid::CRL_DISTRIBUTION_POINTS, der_encode::sequence(&[&point]))
+    plain(
+        oid::CRL_DISTRIBUTION_POINTS,
+        der_encode::sequence(&[&point]),
+    )
 }
 
 /// certificatePolicies, without qualifiers.
@@ -81,7 +93,10 @@ pub fn certificate_policies(policies: &[ObjectIdentifier]) -> Extension {
         .iter()
         .flat_map(|policy| der_encode::sequence(&[&der_encode::oid(policy)]))
         .collect();
-    plain(oid::CERTIFICATE_POLICIES, der_encode::sequence(&[&policies]))
+    plain(
+        oid::CERTIFICATE_POLICIES,
+        der_encode::sequence(&[&policies]),
+    )
 }
 
 /// id-pkix-ocsp-nocheck: the value is NULL (OCSP-61).
@@ -91,7 +106,11 @@ pub fn ocsp_no_check() -> Extension {
 
 /// The DER of one extension; critical FALSE is the default and not written.
 pub fn to_der(extension: &Extension) -> Vec<u8> {
-    let critical = if extension.critical { der_encode::boolean_true() } else { Vec::new() };
+    let critical = if extension.critical {
+        der_encode::boolean_true()
+    } else {
+        Vec::new()
+    };
     der_encode::sequence(&[
         &der_encode::oid(&extension.oid),
         &critical,
@@ -100,9 +119,17 @@ pub fn to_der(extension: &Extension) -> Vec<u8> {
 }
 
 const fn plain(oid: ObjectIdentifier, value: Vec<u8>) -> Extension {
-    Extension { oid, critical: false, value }
+    Extension {
+        oid,
+        critical: false,
+        value,
+    }
 }
 
 const fn critical(oid: ObjectIdentifier, value: Vec<u8>) -> Extension {
-    Extension { oid, critical: true, value }
+    Extension {
+        oid,
+        critical: true,
+        value,
+    }
 }

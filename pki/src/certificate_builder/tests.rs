@@ -49,7 +49,9 @@ fn build(ca: &TestCa, key: &PublicKey, not_after: Time) -> Vec<u8> {
         (AttributeKind::CountryName, "CZ"),
     ]);
     let tbs = TbsCertificate {
-        serial: "80A1B2C3D4E5F60718293A4B5C6D7E8F".parse().expect("a serial number"),
+        serial: "80A1B2C3D4E5F60718293A4B5C6D7E8F"
+            .parse()
+            .expect("a serial number"),
         signature_algorithm: ca.key.algorithm(),
         issuer: ca.subject(),
         not_before: NOW,
@@ -71,16 +73,28 @@ fn an_independent_parser_reads_every_field() {
     let (rest, parsed) = X509Certificate::from_der(&der).expect("a certificate");
     assert!(rest.is_empty());
     assert_eq!(parsed.version().0, 2);
-    assert_eq!(parsed.raw_serial(), hex::decode("0080A1B2C3D4E5F60718293A4B5C6D7E8F").expect("hex"));
+    assert_eq!(
+        parsed.raw_serial(),
+        hex::decode("0080A1B2C3D4E5F60718293A4B5C6D7E8F").expect("hex")
+    );
     assert_eq!(parsed.signature_algorithm, parsed.tbs_certificate.signature);
     assert_eq!(parsed.issuer().as_raw(), ca.subject().as_der());
     assert_eq!(parsed.validity().not_before.timestamp(), NOW.unix());
-    assert_eq!(parsed.validity().not_after.timestamp(), NOW.plus_seconds(100 * DAY - 1).unix());
-    assert_eq!(parsed.subject().to_string(), "C=CZ, O=Společnost, CN=Žluťoučký Kůň 王小明");
+    assert_eq!(
+        parsed.validity().not_after.timestamp(),
+        NOW.plus_seconds(100 * DAY - 1).unix()
+    );
+    assert_eq!(
+        parsed.subject().to_string(),
+        "C=CZ, O=Společnost, CN=Žluťoučký Kůň 王小明"
+    );
     assert_eq!(parsed.public_key().raw, key.spki_der());
 
-    let order: Vec<String> =
-        parsed.extensions().iter().map(|extension| extension.oid.to_id_string()).collect();
+    let order: Vec<String> = parsed
+        .extensions()
+        .iter()
+        .map(|extension| extension.oid.to_id_string())
+        .collect();
     assert_eq!(
         order,
         [
@@ -96,11 +110,16 @@ fn an_independent_parser_reads_every_field() {
             "1.3.6.1.5.5.7.48.1.5"
         ]
     );
-    let critical: Vec<bool> =
-        parsed.extensions().iter().map(|extension| extension.critical).collect();
+    let critical: Vec<bool> = parsed
+        .extensions()
+        .iter()
+        .map(|extension| extension.critical)
+        .collect();
     assert_eq!(
         critical,
-        [false, false, true, true, false, false, false, false, false, false]
+        [
+            false, false, true, true, false, false, false, false, false, false
+        ]
     );
     for extension in parsed.extensions() {
         match extension.parsed_extension() {
@@ -131,10 +150,22 @@ fn openssl_verifies_it() {
     let now = NOW.unix().to_string();
     let output = std::process::Command::new("openssl")
         .current_dir(directory.path())
-        .args(["verify", "-x509_strict", "-attime", &now, "-CAfile", "ca.pem", "leaf.pem"])
+        .args([
+            "verify",
+            "-x509_strict",
+            "-attime",
+            &now,
+            "-CAfile",
+            "ca.pem",
+            "leaf.pem",
+        ])
         .output()
         .expect("openssl");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -142,8 +173,14 @@ fn years_from_2050_are_generalized_time() {
     let ca = TestCa::new();
     let key = PublicKey::from_spki_der(&TestKey::p256().spki()).expect("a key");
     let der = build(&ca, &key, Time::from_unix(2_524_608_000));
-    assert!(der.windows(17).any(|window| window == b"\x18\x0f20500101000000Z"));
-    assert!(der.windows(15).any(|window| window == b"\x17\x0d261121120000Z"));
+    assert!(
+        der.windows(17)
+            .any(|window| window == b"\x18\x0f20500101000000Z")
+    );
+    assert!(
+        der.windows(15)
+            .any(|window| window == b"\x17\x0d261121120000Z")
+    );
     assert!(X509Certificate::from_der(&der).is_ok());
 }
 
@@ -156,13 +193,22 @@ fn an_empty_subject_is_an_empty_sequence() {
 #[test]
 fn extensions_have_their_exact_bytes() {
     let hex = |extension: &Extension| hex::encode(extension::to_der(extension));
-    assert_eq!(hex(&extension::basic_constraints_end_entity()), "300c0603551d130101ff04023000");
+    assert_eq!(
+        hex(&extension::basic_constraints_end_entity()),
+        "300c0603551d130101ff04023000"
+    );
     assert_eq!(
         hex(&extension::basic_constraints_ca(Some(0))),
         "30120603551d130101ff040830060101ff020100"
     );
-    assert_eq!(hex(&extension::ocsp_no_check()), "300f06092b060105050730010504020500");
-    assert_eq!(hex(&extension::key_usage(&[0])), "300e0603551d0f0101ff040403020780");
+    assert_eq!(
+        hex(&extension::ocsp_no_check()),
+        "300f06092b060105050730010504020500"
+    );
+    assert_eq!(
+        hex(&extension::key_usage(&[0])),
+        "300e0603551d0f0101ff040403020780"
+    );
     assert_eq!(
         hex(&extension::crl_distribution_points("http://a/b")),
         "301b0603551d1f041430123010a00ea00c860a687474703a2f2f612f62"

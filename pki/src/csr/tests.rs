@@ -14,7 +14,11 @@ fn openssl(directory: &Path, arguments: &[&str]) {
         .args(arguments)
         .output()
         .expect("openssl is installed");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// A request for a new key, as OpenSSL makes it.
@@ -27,7 +31,15 @@ fn request_pem(key: &[&str], subject: &str, more: &[&str]) -> String {
     let mut arguments = vec!["genpkey", "-out", "key.pem"];
     arguments.extend(key);
     openssl(directory.path(), &arguments);
-    let mut arguments = vec!["req", "-new", "-utf8", "-key", "key.pem", "-out", "request.csr"];
+    let mut arguments = vec![
+        "req",
+        "-new",
+        "-utf8",
+        "-key",
+        "key.pem",
+        "-out",
+        "request.csr",
+    ];
     if !subject.is_empty() {
         arguments.extend(["-subj", subject]);
     }
@@ -41,40 +53,75 @@ const P256: [&str; 4] = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-25
 #[test]
 fn every_kind_of_key() {
     for (key, kind) in [
-        (&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"][..], KeyKind::Rsa(2048)),
-        (&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"], KeyKind::Rsa(3072)),
-        (&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"], KeyKind::Rsa(4096)),
+        (
+            &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"][..],
+            KeyKind::Rsa(2048),
+        ),
+        (
+            &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"],
+            KeyKind::Rsa(3072),
+        ),
+        (
+            &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"],
+            KeyKind::Rsa(4096),
+        ),
         (&P256, KeyKind::P256),
-        (&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], KeyKind::P384),
-        (&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"], KeyKind::P521),
+        (
+            &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+            KeyKind::P384,
+        ),
+        (
+            &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
+            KeyKind::P521,
+        ),
         (&["-algorithm", "ED25519"], KeyKind::Ed25519),
     ] {
         let request = request(key, "/CN=www.example.org", &[]);
         assert_eq!(request.public_key().kind(), Ok(kind));
-        assert_eq!(weak_keys::check(request.public_key(), &KeyRules::any(), None), Ok(()));
+        assert_eq!(
+            weak_keys::check(request.public_key(), &KeyRules::any(), None),
+            Ok(())
+        );
         assert_eq!(request.verify_proof_of_possession(), Ok(()), "{kind}");
     }
 }
 
 #[test]
 fn every_hash_but_sha1_proves_possession() {
-    for (hash, rule) in
-        [("-sha256", None), ("-sha384", None), ("-sha512", None), ("-sha1", Some("I6")), ("-md5", Some("I6"))]
-    {
-        let request =
-            request(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "/CN=a", &[hash]);
-        let refused_by = request.verify_proof_of_possession().err().map(|refusal| refusal.rule);
+    for (hash, rule) in [
+        ("-sha256", None),
+        ("-sha384", None),
+        ("-sha512", None),
+        ("-sha1", Some("I6")),
+        ("-md5", Some("I6")),
+    ] {
+        let request = request(
+            &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+            "/CN=a",
+            &[hash],
+        );
+        let refused_by = request
+            .verify_proof_of_possession()
+            .err()
+            .map(|refusal| refusal.rule);
         assert_eq!(refused_by.as_deref(), rule, "{hash}");
     }
 }
 
 #[test]
 fn names_of_the_world() {
-    for name in
-        ["Žluťoučký Kůň", "Γιώργος Παπαδόπουλος", "محمد بن سلمان العربي", "王小明", "Jörg Weiß-Ångström"]
-    {
+    for name in [
+        "Žluťoučký Kůň",
+        "Γιώργος Παπαδόπουλος",
+        "محمد بن سلمان العربي",
+        "王小明",
+        "Jörg Weiß-Ångström",
+    ] {
         let request = request(&P256, &format!("/C=CZ/O={name}/CN={name}"), &[]);
-        let common_name = request.subject().first(oid::COMMON_NAME).expect("a common name");
+        let common_name = request
+            .subject()
+            .first(oid::COMMON_NAME)
+            .expect("a common name");
         assert_eq!(common_name, name);
         assert!(SubjectAttribute::new(AttributeKind::CommonName, common_name).is_ok());
         assert_eq!(request.verify_proof_of_possession(), Ok(()));
@@ -104,7 +151,11 @@ fn every_string_type_is_read() {
         openssl(directory.path(), &arguments);
         let text = std::fs::read_to_string(directory.path().join("r.pem")).expect("the request");
         let request = CertificationRequest::from_pem(&text).expect("a request");
-        assert_eq!(request.subject().first(oid::COMMON_NAME), Some(name), "{mask}");
+        assert_eq!(
+            request.subject().first(oid::COMMON_NAME),
+            Some(name),
+            "{mask}"
+        );
     }
 }
 
@@ -129,7 +180,11 @@ fn requested_extensions_and_attributes_are_listed() {
             GeneralName::Uri("http://example.org/".to_owned()),
         ]
     );
-    let requested: Vec<_> = request.extensions().iter().map(|extension| extension.oid).collect();
+    let requested: Vec<_> = request
+        .extensions()
+        .iter()
+        .map(|extension| extension.oid)
+        .collect();
     assert_eq!(requested, [oid::SUBJECT_ALT_NAME, oid::BASIC_CONSTRAINTS]);
     assert_eq!(request.other_attributes(), [oid::CHALLENGE_PASSWORD]);
 }
@@ -141,8 +196,7 @@ fn proof_of_possession_is_checked() {
 
     // Another key's signature under the same content.
     let content = [&request.info[..], &request.algorithm].concat();
-    let stolen =
-        der_encode::sequence(&[&content, &der_encode::bit_string(&other.signature)]);
+    let stolen = der_encode::sequence(&[&content, &der_encode::bit_string(&other.signature)]);
     let refusal = CertificationRequest::from_der(&stolen)
         .expect("well formed")
         .verify_proof_of_possession()
@@ -156,7 +210,10 @@ fn proof_of_possession_is_checked() {
         let signature = der_encode::bit_string(&request.signature);
         let changed = der_encode::sequence(&[&info, &request.algorithm, &signature]);
         if let Ok(changed) = CertificationRequest::from_der(&changed) {
-            assert!(changed.verify_proof_of_possession().is_err(), "octet {position}");
+            assert!(
+                changed.verify_proof_of_possession().is_err(),
+                "octet {position}"
+            );
         }
     }
 }
@@ -168,8 +225,13 @@ fn request_of_other_key() -> CertificationRequest {
 #[test]
 fn keys_that_are_not_supported_are_refused_by_name() {
     let directory = tempfile::tempdir().expect("a directory");
-    openssl(directory.path(), &["dsaparam", "-genkey", "-out", "key.pem", "1024"]);
-    let arguments = ["req", "-new", "-key", "key.pem", "-out", "r.pem", "-subj", "/CN=a"];
+    openssl(
+        directory.path(),
+        &["dsaparam", "-genkey", "-out", "key.pem", "1024"],
+    );
+    let arguments = [
+        "req", "-new", "-key", "key.pem", "-out", "r.pem", "-subj", "/CN=a",
+    ];
     openssl(directory.path(), &arguments);
     let text = std::fs::read_to_string(directory.path().join("r.pem")).expect("the request");
     let dsa = CertificationRequest::from_pem(&text).expect("a request");
@@ -188,7 +250,12 @@ fn keys_that_are_not_supported_are_refused_by_name() {
 #[test]
 fn what_is_no_request_is_refused() {
     let pem = request_pem(&P256, "/CN=a", &[]);
-    assert!(CertificationRequest::from_pem(&pem.replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")).is_ok());
+    assert!(
+        CertificationRequest::from_pem(
+            &pem.replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+        )
+        .is_ok()
+    );
     assert!(CertificationRequest::from_pem(&format!("some text\n{pem}\nmore text")).is_ok());
     for text in [
         String::new(),
@@ -198,12 +265,18 @@ fn what_is_no_request_is_refused() {
         format!("{pem}{pem}"),
         pem.replacen('M', "?", 1),
     ] {
-        assert_eq!(CertificationRequest::from_pem(&text).expect_err(&text).rule, "I4");
+        assert_eq!(
+            CertificationRequest::from_pem(&text).expect_err(&text).rule,
+            "I4"
+        );
     }
 
     let der = pem::decode(&pem, "CERTIFICATE REQUEST").expect("PEM");
     for length in 0..der.len() {
-        assert!(CertificationRequest::from_der(&der[..length]).is_err(), "{length} octets");
+        assert!(
+            CertificationRequest::from_der(&der[..length]).is_err(),
+            "{length} octets"
+        );
     }
     assert!(CertificationRequest::from_der(&[&der[..], &[0]].concat()).is_err());
 }

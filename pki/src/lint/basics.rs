@@ -71,7 +71,11 @@ fn times_and_unique_ids(tbs: &[u8]) -> Result<(&[u8], bool), DerError> {
 fn check_header(subject: &Subject<'_>, findings: &mut Findings) {
     let certificate = subject.certificate;
     let context = subject.context;
-    findings.require(certificate.version() == 2, "CERT-01", "the version must be 3");
+    findings.require(
+        certificate.version() == 2,
+        "CERT-01",
+        "the version must be 3",
+    );
     findings.require(
         certificate.serial().as_bytes().len() >= SERIAL_OCTETS,
         "CERT-01",
@@ -85,7 +89,10 @@ fn check_header(subject: &Subject<'_>, findings: &mut Findings) {
     findings.require(
         certificate.algorithm_identifiers().0 == context.signature_algorithm.algorithm_identifier(),
         "CERT-03",
-        format!("the signature algorithm inside is not {}", context.signature_algorithm),
+        format!(
+            "the signature algorithm inside is not {}",
+            context.signature_algorithm
+        ),
     );
     let fits_key = context.ca.public_key().kind().is_ok_and(|kind| {
         SignatureAlgorithm::for_key(kind, context.signature_algorithm.hash())
@@ -94,16 +101,22 @@ fn check_header(subject: &Subject<'_>, findings: &mut Findings) {
     findings.require(
         fits_key,
         "CERT-31",
-        format!("{} is not an algorithm for the CA's key", context.signature_algorithm),
+        format!(
+            "{} is not an algorithm for the CA's key",
+            context.signature_algorithm
+        ),
     );
 }
 
 fn check_validity(subject: &Subject<'_>, findings: &mut Findings) {
-    let (not_before, not_after) =
-        (subject.certificate.not_before(), subject.certificate.not_after());
+    let (not_before, not_after) = (
+        subject.certificate.not_before(),
+        subject.certificate.not_after(),
+    );
     let now = subject.context.now;
     findings.require(
-        not_before <= now.plus_seconds(CLOCK_SKEW) && now.plus_seconds(-BACKDATE_LIMIT) <= not_before,
+        not_before <= now.plus_seconds(CLOCK_SKEW)
+            && now.plus_seconds(-BACKDATE_LIMIT) <= not_before,
         "CERT-04",
         format!("notBefore {not_before} is not within the 48 hours before the signing at {now}"),
     );
@@ -116,12 +129,18 @@ fn check_validity(subject: &Subject<'_>, findings: &mut Findings) {
     findings.require(
         not_after <= ca.not_after(),
         "CERT-05",
-        format!("notAfter {not_after} is later than the CA's own, {}", ca.not_after()),
+        format!(
+            "notAfter {not_after} is later than the CA's own, {}",
+            ca.not_after()
+        ),
     );
     findings.require(
         ca.not_before() <= now,
         "CERT-05",
-        format!("the CA's certificate is valid from {} only", ca.not_before()),
+        format!(
+            "the CA's certificate is valid from {} only",
+            ca.not_before()
+        ),
     );
     if let Some(profile) = subject.context.profile {
         // notAfter is the last second of validity.
@@ -142,7 +161,10 @@ fn check_validity(subject: &Subject<'_>, findings: &mut Findings) {
 fn check_key(subject: &Subject<'_>, findings: &mut Findings) {
     let key = subject.certificate.public_key();
     let any = KeyRules::any();
-    let rules = subject.context.profile.map_or(&any, |profile| &profile.keys);
+    let rules = subject
+        .context
+        .profile
+        .map_or(&any, |profile| &profile.keys);
     let verdict = weak_keys::check(key, rules, None);
     if let Err(refusal) = verdict {
         findings.add("CERT-20", format!("{} ({})", refusal.message, refusal.rule));

@@ -35,21 +35,27 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
 fn check_form(found: &Extension, subject: &Subject<'_>, findings: &mut Findings) {
     let certificate = subject.certificate;
     let (rule, expected) = match found.oid {
-        oid::AUTHORITY_KEY_IDENTIFIER => {
-            ("CERT-10", extension::authority_key_identifier(&subject.context.ca.key_id()))
-        }
-        oid::SUBJECT_KEY_IDENTIFIER => {
-            ("CERT-07", extension::subject_key_identifier(certificate.public_key()))
-        }
+        oid::AUTHORITY_KEY_IDENTIFIER => (
+            "CERT-10",
+            extension::authority_key_identifier(&subject.context.ca.key_id()),
+        ),
+        oid::SUBJECT_KEY_IDENTIFIER => (
+            "CERT-07",
+            extension::subject_key_identifier(certificate.public_key()),
+        ),
         oid::BASIC_CONSTRAINTS => ("CERT-11", extension::basic_constraints_end_entity()),
         oid::KEY_USAGE => {
-            let bits = certificate.key_usage().map(KeyUsage::bits).unwrap_or_default();
+            let bits = certificate
+                .key_usage()
+                .map(KeyUsage::bits)
+                .unwrap_or_default();
             check_key_usage(&bits, findings);
             ("CERT-07", extension::key_usage(&bits))
         }
-        oid::EXTENDED_KEY_USAGE => {
-            ("CERT-07", extension::extended_key_usage(&certificate.extended_key_usages()))
-        }
+        oid::EXTENDED_KEY_USAGE => (
+            "CERT-07",
+            extension::extended_key_usage(&certificate.extended_key_usages()),
+        ),
         oid::SUBJECT_ALT_NAME => (
             "CERT-07",
             extension::subject_alt_name(subject.alt_names, certificate.subject().is_empty()),
@@ -98,16 +104,22 @@ fn check_key_usage(bits: &[u8], findings: &mut Findings) {
 
 fn check_urls<'a>(urls: impl IntoIterator<Item = &'a String>, findings: &mut Findings) {
     for url in urls {
-        let well_formed = url
-            .strip_prefix("http://")
-            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|octet| octet.is_ascii_graphic()));
-        findings.require(well_formed, "CERT-08", format!("{url:?} is not an http URL"));
+        let well_formed = url.strip_prefix("http://").is_some_and(|rest| {
+            !rest.is_empty() && rest.bytes().all(|octet| octet.is_ascii_graphic())
+        });
+        findings.require(
+            well_formed,
+            "CERT-08",
+            format!("{url:?} is not an http URL"),
+        );
     }
 }
 
 /// With a profile: exactly its extensions, in its order.
 fn check_set(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(profile) = subject.context.profile else { return };
+    let Some(profile) = subject.context.profile else {
+        return;
+    };
     let certificate = subject.certificate;
     let access = certificate
         .extension(oid::AUTHORITY_INFO_ACCESS)

@@ -41,17 +41,19 @@ fn check_subject(subject: &Subject<'_>, findings: &mut Findings) -> Vec<Attribut
         "I9",
         "the attributes of the subject are not in the order of BR section 7.1.4.2",
     );
-    let repeated = kinds.windows(2).any(|pair| {
-        pair[0] == pair[1] && pair[0] != AttributeKind::OrganizationalUnitName
-    });
+    let repeated = kinds
+        .windows(2)
+        .any(|pair| pair[0] == pair[1] && pair[0] != AttributeKind::OrganizationalUnitName);
     findings.require(!repeated, "I9", "an attribute of the subject appears twice");
     kinds
 }
 
 /// The value is allowed and encoded in its one form.
 fn check_attribute(kind: AttributeKind, attribute: &Attribute, findings: &mut Findings) {
-    let checked =
-        attribute.value.as_deref().map(|value| SubjectAttribute::new(kind, value));
+    let checked = attribute
+        .value
+        .as_deref()
+        .map(|value| SubjectAttribute::new(kind, value));
     match checked {
         None => findings.add("I9", format!("{} is not text", kind.name())),
         Some(Err(refusal)) => {
@@ -60,7 +62,10 @@ fn check_attribute(kind: AttributeKind, attribute: &Attribute, findings: &mut Fi
         Some(Ok(_)) => findings.require(
             attribute.tag == kind.string_tag(),
             "I9",
-            format!("{} is not in its string type (UTF8String, or PrintableString)", kind.name()),
+            format!(
+                "{} is not in its string type (UTF8String, or PrintableString)",
+                kind.name()
+            ),
         ),
     }
 }
@@ -68,8 +73,9 @@ fn check_attribute(kind: AttributeKind, attribute: &Attribute, findings: &mut Fi
 fn check_alt_names(subject: &Subject<'_>, findings: &mut Findings) {
     for name in subject.alt_names {
         let verdict = match name {
-            GeneralName::Dns(host) => HostName::parse(host, subject.context.idn)
-                .map(|parsed| parsed.as_str() == host),
+            GeneralName::Dns(host) => {
+                HostName::parse(host, subject.context.idn).map(|parsed| parsed.as_str() == host)
+            }
             GeneralName::Email(address) => EmailAddress::parse(address, subject.context.idn)
                 .map(|parsed| parsed.as_str() == address),
             GeneralName::Ip(_) => Ok(true),
@@ -95,7 +101,9 @@ fn check_alt_names(subject: &Subject<'_>, findings: &mut Findings) {
 }
 
 fn check_profile(subject: &Subject<'_>, kinds: &[AttributeKind], findings: &mut Findings) {
-    let Some(profile) = subject.context.profile else { return };
+    let Some(profile) = subject.context.profile else {
+        return;
+    };
     let anonymous = profile.subject.anonymous_common_name.as_deref();
     let common_name = subject.certificate.subject().first(oid::COMMON_NAME);
     for kind in kinds {
@@ -123,7 +131,10 @@ fn check_profile(subject: &Subject<'_>, kinds: &[AttributeKind], findings: &mut 
     findings.require(
         subject.alt_names.len() <= rules.max_names,
         "I3",
-        format!("profile {} allows {} names at most", profile.name, rules.max_names),
+        format!(
+            "profile {} allows {} names at most",
+            profile.name, rules.max_names
+        ),
     );
     for name in subject.alt_names {
         let allowed = match name {
@@ -149,11 +160,17 @@ fn check_profile(subject: &Subject<'_>, kinds: &[AttributeKind], findings: &mut 
 
 /// I9: the common name of a server is among its subjectAltNames.
 fn check_common_name(subject: &Subject<'_>, findings: &mut Findings) {
-    let is_server = subject.certificate.extended_key_usages().contains(&oid::SERVER_AUTH)
-        || subject.context.profile.is_some_and(|profile| {
-            profile.subject.common_name == CommonNameIs::HostName
-        });
-    let Some(common_name) = subject.certificate.subject().first(oid::COMMON_NAME) else { return };
+    let is_server = subject
+        .certificate
+        .extended_key_usages()
+        .contains(&oid::SERVER_AUTH)
+        || subject
+            .context
+            .profile
+            .is_some_and(|profile| profile.subject.common_name == CommonNameIs::HostName);
+    let Some(common_name) = subject.certificate.subject().first(oid::COMMON_NAME) else {
+        return;
+    };
     let among = subject.alt_names.iter().any(|name| match name {
         GeneralName::Dns(host) => host == common_name,
         GeneralName::Ip(address) => address.to_string() == common_name,

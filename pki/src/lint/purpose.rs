@@ -9,7 +9,11 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let mut distinct = usages.clone();
     distinct.sort();
     distinct.dedup();
-    findings.require(distinct.len() == usages.len(), "CERT-07", "extendedKeyUsage repeats itself");
+    findings.require(
+        distinct.len() == usages.len(),
+        "CERT-07",
+        "extendedKeyUsage repeats itself",
+    );
     findings.require(
         !usages.contains(&oid::ANY_EXTENDED_KEY_USAGE),
         "CERT-07",
@@ -20,7 +24,10 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
     }
     if usages.contains(&oid::EMAIL_PROTECTION) {
         findings.require(
-            subject.alt_names.iter().any(|name| matches!(name, GeneralName::Email(_))),
+            subject
+                .alt_names
+                .iter()
+                .any(|name| matches!(name, GeneralName::Email(_))),
             "CERT-12",
             "emailProtection needs a mail address in the subjectAltName",
         );
@@ -43,7 +50,9 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
 fn check_server(subject: &Subject<'_>, findings: &mut Findings) {
     let usages = subject.certificate.extended_key_usages();
     findings.require(
-        usages.iter().all(|usage| matches!(*usage, oid::SERVER_AUTH | oid::CLIENT_AUTH)),
+        usages
+            .iter()
+            .all(|usage| matches!(*usage, oid::SERVER_AUTH | oid::CLIENT_AUTH)),
         "CERT-07",
         "serverAuth goes with clientAuth at most",
     );
@@ -127,8 +136,14 @@ fn check_responder(subject: &Subject<'_>, findings: &mut Findings) {
 /// S1, CERT-08: who gets a certificate can find out whether it is revoked.
 fn check_status_urls(subject: &Subject<'_>, findings: &mut Findings) {
     findings.require(
-        subject.certificate.extension(oid::CRL_DISTRIBUTION_POINTS).is_some()
-            || subject.certificate.extension(oid::AUTHORITY_INFO_ACCESS).is_some(),
+        subject
+            .certificate
+            .extension(oid::CRL_DISTRIBUTION_POINTS)
+            .is_some()
+            || subject
+                .certificate
+                .extension(oid::AUTHORITY_INFO_ACCESS)
+                .is_some(),
         "CERT-08",
         "it names neither OCSP nor a CRL",
     );

@@ -50,8 +50,15 @@ impl Parts {
             "client" => vec![GeneralName::Email("anna@example.org".to_owned())],
             _ => Vec::new(),
         };
-        let common_name = if profile_name == "server" { "www.example.org" } else { "Anna Nováková" };
-        let names = CertifiedNames { alt_names: &alt_names, subject_is_empty: false };
+        let common_name = if profile_name == "server" {
+            "www.example.org"
+        } else {
+            "Anna Nováková"
+        };
+        let names = CertifiedNames {
+            alt_names: &alt_names,
+            subject_is_empty: false,
+        };
         let urls = StatusUrls::new("http://status.example", "member");
         let subject = [SubjectAttribute::new(AttributeKind::CommonName, common_name).expect("CN")];
         Self {
@@ -98,13 +105,21 @@ impl Parts {
         signature_algorithm: SignatureAlgorithm,
     ) -> Vec<Violation> {
         let idn = IdnPolicy::default();
-        let context =
-            Context { ca: &self.ca.certificate, signature_algorithm, now: NOW, profile, idn: &idn };
+        let context = Context {
+            ca: &self.ca.certificate,
+            signature_algorithm,
+            now: NOW,
+            profile,
+            idn: &idn,
+        };
         lint(&self.tbs(), &context)
     }
 
     fn extension(&mut self, oid: ObjectIdentifier) -> &mut Extension {
-        self.extensions.iter_mut().find(|extension| extension.oid == oid).expect("present")
+        self.extensions
+            .iter_mut()
+            .find(|extension| extension.oid == oid)
+            .expect("present")
     }
 
     fn remove(&mut self, oid: ObjectIdentifier) {
@@ -118,7 +133,9 @@ fn finds(profile: &str, rule: &str, message: &str, spoil: impl FnOnce(&mut Parts
     spoil(&mut parts);
     let with_profile = parts.lint();
     let found = |findings: &[Violation]| {
-        findings.iter().any(|finding| finding.rule == rule && finding.message.contains(message))
+        findings
+            .iter()
+            .any(|finding| finding.rule == rule && finding.message.contains(message))
     };
     assert!(found(&with_profile), "{with_profile:?}");
     let without = parts.lint_with(None, parts.ca.key.algorithm());
@@ -131,7 +148,9 @@ fn profile_finds(profile: &str, rule: &str, message: &str, spoil: impl FnOnce(&m
     spoil(&mut parts);
     let findings = parts.lint();
     assert!(
-        findings.iter().any(|found| found.rule == rule && found.message.contains(message)),
+        findings
+            .iter()
+            .any(|found| found.rule == rule && found.message.contains(message)),
         "{findings:?}"
     );
 }
@@ -141,7 +160,11 @@ fn sound_certificates_of_every_profile_pass() {
     for profile in ["server", "client", "code-signing", "ocsp-responder"] {
         let parts = Parts::new(profile);
         assert_eq!(parts.lint(), [], "{profile}");
-        assert_eq!(parts.lint_with(None, parts.ca.key.algorithm()), [], "{profile}");
+        assert_eq!(
+            parts.lint_with(None, parts.ca.key.algorithm()),
+            [],
+            "{profile}"
+        );
     }
 }
 
@@ -190,7 +213,11 @@ fn cert_01_trailing_and_truncated_bytes() {
 fn cert_02_issuer_bytes() {
     finds("server", "CERT-02", "issuer", |parts| {
         // The same name in another string type.
-        let texts = [(oid::COUNTRY, "CZ"), (oid::ORGANIZATION, "Test"), (oid::COMMON_NAME, "Test CA")];
+        let texts = [
+            (oid::COUNTRY, "CZ"),
+            (oid::ORGANIZATION, "Test"),
+            (oid::COMMON_NAME, "Test CA"),
+        ];
         parts.issuer = name_of(der::tag::UTF8_STRING, &texts);
     });
 }
@@ -198,7 +225,9 @@ fn cert_02_issuer_bytes() {
 #[test]
 fn cert_03_inner_algorithm() {
     finds("server", "CERT-03", "inside", |parts| {
-        parts.algorithm = SignatureAlgorithm::RsaSha256.algorithm_identifier().to_vec();
+        parts.algorithm = SignatureAlgorithm::RsaSha256
+            .algorithm_identifier()
+            .to_vec();
     });
 }
 
@@ -233,10 +262,17 @@ fn cert_05_lifetime() {
 
 #[test]
 fn cert_07_usages() {
-    finds("server", "CERT-07", "extendedKeyUsage is missing", |parts| {
-        parts.remove(oid::EXTENDED_KEY_USAGE);
+    finds(
+        "server",
+        "CERT-07",
+        "extendedKeyUsage is missing",
+        |parts| {
+            parts.remove(oid::EXTENDED_KEY_USAGE);
+        },
+    );
+    finds("server", "CERT-07", "keyUsage is missing", |parts| {
+        parts.remove(oid::KEY_USAGE)
     });
-    finds("server", "CERT-07", "keyUsage is missing", |parts| parts.remove(oid::KEY_USAGE));
     finds("server", "CERT-07", "keyUsage", |parts| {
         parts.extension(oid::KEY_USAGE).critical = false;
     });
@@ -256,14 +292,21 @@ fn cert_07_usages() {
 
 #[test]
 fn cert_07_names_of_servers() {
-    finds("server", "CERT-07", "needs a subjectAltName", |parts| parts.remove(oid::SUBJECT_ALT_NAME));
-    finds("server", "CERT-07", "host names and IP addresses only", |parts| {
-        let names = [
-            GeneralName::Dns("www.example.org".to_owned()),
-            GeneralName::Email("a@example.org".to_owned()),
-        ];
-        *parts.extension(oid::SUBJECT_ALT_NAME) = extension::subject_alt_name(&names, false);
+    finds("server", "CERT-07", "needs a subjectAltName", |parts| {
+        parts.remove(oid::SUBJECT_ALT_NAME)
     });
+    finds(
+        "server",
+        "CERT-07",
+        "host names and IP addresses only",
+        |parts| {
+            let names = [
+                GeneralName::Dns("www.example.org".to_owned()),
+                GeneralName::Email("a@example.org".to_owned()),
+            ];
+            *parts.extension(oid::SUBJECT_ALT_NAME) = extension::subject_alt_name(&names, false);
+        },
+    );
     finds("server", "CERT-07", "uniformResourceIdentifier", |parts| {
         let names = [
             GeneralName::Dns("www.example.org".to_owned()),
@@ -271,12 +314,22 @@ fn cert_07_names_of_servers() {
         ];
         *parts.extension(oid::SUBJECT_ALT_NAME) = extension::subject_alt_name(&names, false);
     });
-    finds("server", "CERT-07", "subjectAltName is not in its one form", |parts| {
-        parts.extension(oid::SUBJECT_ALT_NAME).critical = true;
-    });
-    finds("server", "CERT-07", "subjectAltName is not in its one form", |parts| {
-        parts.subject = subject_der(&[]);
-    });
+    finds(
+        "server",
+        "CERT-07",
+        "subjectAltName is not in its one form",
+        |parts| {
+            parts.extension(oid::SUBJECT_ALT_NAME).critical = true;
+        },
+    );
+    finds(
+        "server",
+        "CERT-07",
+        "subjectAltName is not in its one form",
+        |parts| {
+            parts.subject = subject_der(&[]);
+        },
+    );
     finds("client", "CERT-07", "both", |parts| {
         parts.subject = subject_der(&[]);
         parts.remove(oid::SUBJECT_ALT_NAME);
@@ -289,9 +342,15 @@ fn cert_08_status_urls() {
         parts.remove(oid::CRL_DISTRIBUTION_POINTS);
         parts.remove(oid::AUTHORITY_INFO_ACCESS);
     });
-    for url in ["https://status.example/a.crl", "ldap://status.example", "http://", "http://a b"] {
+    for url in [
+        "https://status.example/a.crl",
+        "ldap://status.example",
+        "http://",
+        "http://a b",
+    ] {
         finds("server", "CERT-08", "http URL", |parts| {
-            *parts.extension(oid::CRL_DISTRIBUTION_POINTS) = extension::crl_distribution_points(url);
+            *parts.extension(oid::CRL_DISTRIBUTION_POINTS) =
+                extension::crl_distribution_points(url);
         });
     }
     finds("server", "CERT-08", "cRLDistributionPoints", |parts| {
@@ -307,7 +366,9 @@ fn cert_08_status_urls() {
 
 #[test]
 fn cert_10_authority_key_identifier() {
-    finds("server", "CERT-10", "missing", |parts| parts.remove(oid::AUTHORITY_KEY_IDENTIFIER));
+    finds("server", "CERT-10", "missing", |parts| {
+        parts.remove(oid::AUTHORITY_KEY_IDENTIFIER)
+    });
     finds("server", "CERT-10", "authorityKeyIdentifier", |parts| {
         *parts.extension(oid::AUTHORITY_KEY_IDENTIFIER) =
             extension::authority_key_identifier(&[7; 20]);
@@ -336,12 +397,16 @@ fn cert_11_no_ca() {
 
 #[test]
 fn cert_12_mail_without_address() {
-    finds("client", "CERT-12", "mail address", |parts| parts.remove(oid::SUBJECT_ALT_NAME));
+    finds("client", "CERT-12", "mail address", |parts| {
+        parts.remove(oid::SUBJECT_ALT_NAME)
+    });
 }
 
 #[test]
 fn cert_13_code_signing() {
-    finds("code-signing", "CERT-13", "3072", |parts| parts.spki = TestKey::rsa().spki());
+    finds("code-signing", "CERT-13", "3072", |parts| {
+        parts.spki = TestKey::rsa().spki()
+    });
     finds("code-signing", "CERT-13", "alone", |parts| {
         *parts.extension(oid::EXTENDED_KEY_USAGE) =
             extension::extended_key_usage(&[oid::CODE_SIGNING, oid::CLIENT_AUTH]);
@@ -363,17 +428,26 @@ fn cert_20_weak_keys() {
 
 #[test]
 fn cert_31_algorithm_fits_the_key() {
-    for algorithm in [SignatureAlgorithm::EcdsaSha384, SignatureAlgorithm::RsaSha256] {
+    for algorithm in [
+        SignatureAlgorithm::EcdsaSha384,
+        SignatureAlgorithm::RsaSha256,
+    ] {
         let mut parts = Parts::new("server");
         parts.algorithm = algorithm.algorithm_identifier().to_vec();
         let findings = parts.lint_with(None, algorithm);
-        assert!(findings.iter().any(|found| found.rule == "CERT-31"), "{findings:?}");
+        assert!(
+            findings.iter().any(|found| found.rule == "CERT-31"),
+            "{findings:?}"
+        );
     }
     let mut parts = Parts::new("server");
     parts.ca = TestCa::with(TestKey::rsa(), |_| ());
     parts.algorithm = SignatureAlgorithm::RsaSha1.algorithm_identifier().to_vec();
     let findings = parts.lint_with(None, SignatureAlgorithm::RsaSha1);
-    assert!(findings.iter().any(|found| found.rule == "CERT-31"), "{findings:?}");
+    assert!(
+        findings.iter().any(|found| found.rule == "CERT-31"),
+        "{findings:?}"
+    );
 }
 
 #[test]
@@ -388,7 +462,9 @@ fn i3_only_what_the_profile_has() {
     profile_finds("server", "I3", "extensions are not those", |parts| {
         parts.remove(oid::BASIC_CONSTRAINTS);
     });
-    profile_finds("server", "I3", "extensions are not those", |parts| parts.extensions.swap(0, 1));
+    profile_finds("server", "I3", "extensions are not those", |parts| {
+        parts.extensions.swap(0, 1)
+    });
     profile_finds("server", "I3", "no organizationName", |parts| {
         let subject = [
             SubjectAttribute::new(AttributeKind::OrganizationName, "Acme").expect("O"),
@@ -398,7 +474,9 @@ fn i3_only_what_the_profile_has() {
     });
     profile_finds("code-signing", "I3", "requires commonName", |parts| {
         parts.subject =
-            subject_der(&[SubjectAttribute::new(AttributeKind::OrganizationName, "Acme").expect("O")]);
+            subject_der(&[
+                SubjectAttribute::new(AttributeKind::OrganizationName, "Acme").expect("O"),
+            ]);
     });
     profile_finds("client", "I3", "does not allow DNS", |parts| {
         let names = [
@@ -412,7 +490,8 @@ fn i3_only_what_the_profile_has() {
 #[test]
 fn i9_common_name_among_the_names() {
     finds("server", "I9", "not among", |parts| {
-        let other = SubjectAttribute::new(AttributeKind::CommonName, "other.example.org").expect("CN");
+        let other =
+            SubjectAttribute::new(AttributeKind::CommonName, "other.example.org").expect("CN");
         parts.subject = subject_der(&[other]);
     });
 }
@@ -449,14 +528,23 @@ fn i9_text() {
 fn i9_shape_of_the_subject() {
     let utf8 = der::tag::UTF8_STRING;
     finds("client", "I9", "mail addresses", |parts| {
-        let texts = [(oid::COMMON_NAME, "Anna"), (oid::EMAIL_ADDRESS, "a@example.org")];
+        let texts = [
+            (oid::COMMON_NAME, "Anna"),
+            (oid::EMAIL_ADDRESS, "a@example.org"),
+        ];
         parts.subject = name_of(utf8, &texts);
     });
     finds("client", "I9", "order", |parts| {
-        parts.subject = name_of(utf8, &[(oid::COMMON_NAME, "Anna"), (oid::ORGANIZATION, "Acme")]);
+        parts.subject = name_of(
+            utf8,
+            &[(oid::COMMON_NAME, "Anna"), (oid::ORGANIZATION, "Acme")],
+        );
     });
     finds("client", "I9", "twice", |parts| {
-        parts.subject = name_of(utf8, &[(oid::COMMON_NAME, "Anna"), (oid::COMMON_NAME, "Eva")]);
+        parts.subject = name_of(
+            utf8,
+            &[(oid::COMMON_NAME, "Anna"), (oid::COMMON_NAME, "Eva")],
+        );
     });
     finds("client", "I9", "more than one attribute", |parts| {
         let attribute = |id, text| der::sequence(&[&der::oid(&id), &der::utf8_string(text)]);
@@ -499,7 +587,9 @@ fn ocsp_60_to_66_responders() {
         *parts.extension(oid::EXTENDED_KEY_USAGE) =
             extension::extended_key_usage(&[oid::OCSP_SIGNING, oid::CLIENT_AUTH]);
     });
-    finds(responder, "OCSP-61", "missing", |parts| parts.remove(oid::OCSP_NO_CHECK));
+    finds(responder, "OCSP-61", "missing", |parts| {
+        parts.remove(oid::OCSP_NO_CHECK)
+    });
     finds(responder, "OCSP-61", "one form", |parts| {
         parts.extension(oid::OCSP_NO_CHECK).critical = true;
     });
@@ -518,14 +608,18 @@ fn ocsp_60_to_66_responders() {
         extension::subject_alt_name(&[GeneralName::Dns("a.example.org".to_owned())], false),
         extension::certificate_policies(&[oid::ANY_POLICY]),
     ] {
-        finds(responder, "OCSP-64", "has no", |parts| parts.extensions.push(added));
+        finds(responder, "OCSP-64", "has no", |parts| {
+            parts.extensions.push(added)
+        });
     }
     finds(responder, "OCSP-65", "one day", |parts| {
         parts.not_before = der::utc_or_generalized_time(NOW.plus_seconds(-DAY - 1));
     });
     finds(responder, "OCSP-66", "commonName", |parts| {
         parts.subject =
-            subject_der(&[SubjectAttribute::new(AttributeKind::OrganizationName, "Acme").expect("O")]);
+            subject_der(&[
+                SubjectAttribute::new(AttributeKind::OrganizationName, "Acme").expect("O"),
+            ]);
     });
 }
 

@@ -55,10 +55,16 @@ mod tests {
             "ff02::1",
             "::ffff:8.8.8.8",
         ] {
-            assert!(is_reserved_address(reserved.parse().expect(reserved)), "{reserved}");
+            assert!(
+                is_reserved_address(reserved.parse().expect(reserved)),
+                "{reserved}"
+            );
         }
         for public in ["8.8.8.8", "193.0.6.139", "2001:67c:2e8::1", "2a00:1450::1"] {
-            assert!(!is_reserved_address(public.parse().expect(public)), "{public}");
+            assert!(
+                !is_reserved_address(public.parse().expect(public)),
+                "{public}"
+            );
         }
     }
 }

@@ -130,7 +130,10 @@ impl SubjectAttribute {
             return Err(Refusal::new(
                 "I9",
                 kind.field(),
-                format!("it has {length} characters; at most {} are allowed", kind.upper_bound()),
+                format!(
+                    "it has {length} characters; at most {} are allowed",
+                    kind.upper_bound()
+                ),
                 "Use a shorter form.",
             ));
         }
@@ -150,7 +153,10 @@ impl SubjectAttribute {
                 "Use letters and digits of ASCII, and the signs ' ( ) + , - . / : = ?.",
             ));
         }
-        Ok(Self { kind, value: value.to_owned() })
+        Ok(Self {
+            kind,
+            value: value.to_owned(),
+        })
     }
 
     /// Its type.
@@ -193,7 +199,10 @@ mod tests {
         assert!(SubjectAttribute::new(AttributeKind::CommonName, &name).is_ok());
         let refusal =
             SubjectAttribute::new(AttributeKind::CommonName, &format!("{name}x")).expect_err("65");
-        assert_eq!((&*refusal.rule, &*refusal.field), ("I9", "subject.commonName"));
+        assert_eq!(
+            (&*refusal.rule, &*refusal.field),
+            ("I9", "subject.commonName")
+        );
 
         for (kind, bound) in [
             (AttributeKind::OrganizationName, 64),
@@ -201,8 +210,14 @@ mod tests {
             (AttributeKind::LocalityName, 128),
             (AttributeKind::StateOrProvinceName, 128),
         ] {
-            assert!(SubjectAttribute::new(kind, &"王".repeat(bound)).is_ok(), "{kind:?}");
-            assert!(SubjectAttribute::new(kind, &"王".repeat(bound + 1)).is_err(), "{kind:?}");
+            assert!(
+                SubjectAttribute::new(kind, &"王".repeat(bound)).is_ok(),
+                "{kind:?}"
+            );
+            assert!(
+                SubjectAttribute::new(kind, &"王".repeat(bound + 1)).is_err(),
+                "{kind:?}"
+            );
         }
     }
 
@@ -210,14 +225,19 @@ mod tests {
     fn countries_are_two_capital_letters() {
         assert!(SubjectAttribute::new(AttributeKind::CountryName, "CZ").is_ok());
         for value in ["cz", "CZE", "C1", "Č", ""] {
-            assert!(SubjectAttribute::new(AttributeKind::CountryName, value).is_err(), "{value}");
+            assert!(
+                SubjectAttribute::new(AttributeKind::CountryName, value).is_err(),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn string_types() {
         let rdn = |kind, value| {
-            SubjectAttribute::new(kind, value).expect("a valid attribute").to_rdn_der()
+            SubjectAttribute::new(kind, value)
+                .expect("a valid attribute")
+                .to_rdn_der()
         };
         assert_eq!(
             rdn(AttributeKind::CountryName, "GR"),

@@ -64,9 +64,9 @@ fn check_local_part(value: &str, local: &str) -> Result<(), Refusal> {
     }
     let well_formed = local.split('.').all(|atom| {
         !atom.is_empty()
-            && atom
-                .bytes()
-                .all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet))
+            && atom.bytes().all(|octet| {
+                octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet)
+            })
     });
     if well_formed {
         return Ok(());
@@ -79,12 +79,7 @@ fn check_local_part(value: &str, local: &str) -> Result<(), Refusal> {
 }
 
 fn refuse(value: &str, fault: &str, remedy: &str) -> Refusal {
-    Refusal::new(
-        "I9",
-        "mail address",
-        format!("{value:?} {fault}"),
-        remedy,
-    )
+    Refusal::new("I9", "mail address", format!("{value:?} {fault}"), remedy)
 }
 
 #[cfg(test)]
@@ -135,7 +130,10 @@ mod tests {
 
     #[test]
     fn the_domain_obeys_the_rule_for_internationalised_names() {
-        assert_eq!(parse("anna@bücher.example").expect_err("unicode").rule, "I10");
+        assert_eq!(
+            parse("anna@bücher.example").expect_err("unicode").rule,
+            "I10"
+        );
         let mixed = idna::domain_to_ascii("раypal.com").expect("valid");
         assert_eq!(
             parse(&format!("anna@{mixed}")).expect_err("mixed").rule,

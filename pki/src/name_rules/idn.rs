@@ -84,10 +84,7 @@ fn decode(label: &str) -> Result<String, Refusal> {
 
 fn of_one_script(label: &str) -> bool {
     let mut shared: Option<ScriptExtension> = None;
-    for character in label
-        .chars()
-        .filter(|c| !c.is_ascii_digit() && *c != '-')
-    {
+    for character in label.chars().filter(|c| !c.is_ascii_digit() && *c != '-') {
         if matches!(
             character.script(),
             Script::Common | Script::Inherited | Script::Unknown

@@ -55,9 +55,11 @@ fn check_character(before: Option<char>, it: char, after: Option<char>) -> Resul
     let what = match it {
         '\0' => "the character NUL",
         _ if it.is_control() => "a control character",
-        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
-            "a bidirectional control character"
-        }
+        '\u{061C}'
+        | '\u{200E}'
+        | '\u{200F}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2066}'..='\u{2069}' => "a bidirectional control character",
         '\u{2028}' | '\u{2029}' => "a line or paragraph separator",
         '\u{200C}' | '\u{200D}' if joins(before) && joins(after) => return Ok(()),
         '\u{00AD}'

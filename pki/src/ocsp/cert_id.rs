@@ -73,7 +73,7 @@ impl IssuerHashes {
     /// writes them.
     pub fn cert_id(&self, serial: &Serial) -> Vec<u8> {
         der_encode::sequence(&[
-            &algorithm_identifier(self.hash),
+            self.hash.algorithm_identifier(),
             &der_encode::octet_string(&self.name_hash),
             &der_encode::octet_string(&self.key_hash),
             &der_encode::integer(serial.as_bytes()),
@@ -81,9 +81,16 @@ impl IssuerHashes {
     }
 }
 
-/// `AlgorithmIdentifier` of a hash, with NULL parameters.
-fn algorithm_identifier(hash: HashAlgorithm) -> Vec<u8> {
-    der_encode::sequence(&[&der_encode::oid(&hash.oid()), &der_encode::null()])
+impl HashAlgorithm {
+    /// Its AlgorithmIdentifier in DER, with NULL parameters.
+    pub(crate) const fn algorithm_identifier(self) -> &'static [u8] {
+        match self {
+            Self::Sha1 => b"\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00",
+            Self::Sha256 => b"\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00",
+            Self::Sha384 => b"\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00",
+            Self::Sha512 => b"\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00",
+        }
+    }
 }
 
 /// The hash with NULL or with absent parameters (OCSP-19); `None` for any other algorithm.
@@ -100,4 +107,17 @@ fn read_hash(reader: &mut Reader<'_>) -> Result<Option<HashAlgorithm>, DerError>
     Ok(HashAlgorithm::ALL
         .into_iter()
         .find(|hash| hash.oid().as_bytes() == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn algorithm_identifiers() {
+        for hash in HashAlgorithm::ALL {
+            let plain = der_encode::sequence(&[&der_encode::oid(&hash.oid()), &der_encode::null()]);
+            assert_eq!(hash.algorithm_identifier(), plain);
+        }
+    }
 }

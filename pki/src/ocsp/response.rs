@@ -115,7 +115,8 @@ impl Template {
         }
     }
 
-    /// The ResponseData to sign: one answer, produced at `this_update`.
+    /// The ResponseData to sign: one answer, produced at `this_update`. One allocation, since an edge does
+    /// this for every request.
     pub fn response_data(
         &self,
         serial: &Serial,
@@ -123,23 +124,35 @@ impl Template {
         this_update: Time,
         next_update: Time,
     ) -> Vec<u8> {
-        let issuer = IssuerHashes {
-            hash: self.hash,
-            name_hash: self.issuer_name_hash.clone(),
-            key_hash: self.issuer_key_hash.clone(),
-        };
-        let produced_at = der_encode::generalized_time(this_update);
-        let single = der_encode::sequence(&[
-            &issuer.cert_id(serial),
-            &cert_status(status),
-            &produced_at,
-            &der_encode::explicit(0, &der_encode::generalized_time(next_update)),
-        ]);
-        der_encode::sequence(&[
-            &der_encode::explicit(2, &der_encode::octet_string(&self.responder_key_hash)),
-            &produced_at,
-            &der_encode::sequence(&[&single]),
-        ])
+        let algorithm = self.hash.algorithm_identifier();
+        let serial = IntegerContent::of(serial);
+        let status = Status::of(status);
+
+        let cert_id = algorithm.len()
+            + whole(self.issuer_name_hash.len())
+            + whole(self.issuer_key_hash.len())
+            + whole(serial.len());
+        let single = whole(cert_id) + whole(status.content) + TIME + whole(TIME);
+        let key_hash = whole(self.responder_key_hash.len());
+        let data = whole(key_hash) + TIME + whole(whole(single));
+
+        let mut out = Vec::with_capacity(whole(data));
+        der_encode::header(&mut out, tag::SEQUENCE, data);
+        der_encode::header(&mut out, tag::context(2), key_hash);
+        octet_string(&mut out, &self.responder_key_hash);
+        generalized_time(&mut out, this_update);
+        der_encode::header(&mut out, tag::SEQUENCE, whole(single));
+        der_encode::header(&mut out, tag::SEQUENCE, single);
+        der_encode::header(&mut out, tag::SEQUENCE, cert_id);
+        out.extend_from_slice(algorithm);
+        octet_string(&mut out, &self.issuer_name_hash);
+        octet_string(&mut out, &self.issuer_key_hash);
+        serial.write(&mut out);
+        status.write(&mut out);
+        generalized_time(&mut out, this_update);
+        der_encode::header(&mut out, tag::context(0), TIME);
+        generalized_time(&mut out, next_update);
+        out
     }
 
     /// The whole OCSPResponse around a signed ResponseData: one allocation, only copying.
@@ -185,20 +198,89 @@ impl Template {
     }
 }
 
-fn cert_status(status: CertStatus) -> Vec<u8> {
-    match status {
-        CertStatus::Good => der_encode::tlv(tag::context_primitive(0), &[]),
-        CertStatus::Revoked { time, reason } => {
-            let mut content = der_encode::generalized_time(time);
-            if let Some(reason) = reason.filter(|&reason| reason != RevocationReason::Unspecified) {
-                content.extend(der_encode::explicit(
-                    0,
-                    &der_encode::enumerated(reason.code()),
-                ));
+/// Octets of a whole GeneralizedTime.
+const TIME: usize = 17;
+
+/// A CertStatus that is about to be written.
+struct Status {
+    status: CertStatus,
+    reason: Option<RevocationReason>,
+    /// Octets of its content.
+    content: usize,
+}
+
+impl Status {
+    fn of(status: CertStatus) -> Self {
+        let (reason, content) = match status {
+            CertStatus::Good => (None, 0),
+            CertStatus::Revoked { reason, .. } => {
+                let reason = reason.filter(|&reason| reason != RevocationReason::Unspecified);
+                (reason, TIME + if reason.is_some() { REASON } else { 0 })
             }
-            der_encode::tlv(tag::context(1), &content)
+        };
+        Self {
+            status,
+            reason,
+            content,
         }
     }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let CertStatus::Revoked { time, .. } = self.status else {
+            return der_encode::header(out, tag::context_primitive(0), 0);
+        };
+        der_encode::header(out, tag::context(1), self.content);
+        generalized_time(out, time);
+        if let Some(reason) = self.reason {
+            out.extend_from_slice(&[tag::context(0), 3, tag::ENUMERATED, 1, reason.code()]);
+        }
+    }
+}
+
+/// Octets of revocationReason with its tags.
+const REASON: usize = 5;
+
+/// The content of a serial number's INTEGER: a zero octet keeps a high first bit from being a sign.
+struct IntegerContent<'a> {
+    magnitude: &'a [u8],
+    padded: bool,
+}
+
+impl<'a> IntegerContent<'a> {
+    fn of(serial: &'a Serial) -> Self {
+        let magnitude = serial.as_bytes();
+        let padded = magnitude.first().is_some_and(|first| first & 0x80 != 0);
+        Self { magnitude, padded }
+    }
+
+    fn len(&self) -> usize {
+        self.magnitude.len() + usize::from(self.padded)
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        der_encode::header(out, tag::INTEGER, self.len());
+        if self.padded {
+            out.push(0);
+        }
+        out.extend_from_slice(self.magnitude);
+    }
+}
+
+fn octet_string(out: &mut Vec<u8>, content: &[u8]) {
+    der_encode::header(out, tag::OCTET_STRING, content.len());
+    out.extend_from_slice(content);
+}
+
+/// `YYYYMMDDHHMMSSZ`, for the years 0 to 9999.
+fn generalized_time(out: &mut Vec<u8>, time: Time) {
+    let (year, month, day, hour, minute, second) = time.calendar();
+    // Lossless: two digits each. Other years do not come from certificates.
+    let year = year.clamp(0, 9999) as u32;
+    der_encode::header(out, tag::GENERALIZED_TIME, TIME - 2);
+    for pair in [year / 100, year % 100, month, day, hour, minute, second] {
+        out.extend_from_slice(&[b'0' + (pair / 10) as u8, b'0' + (pair % 10) as u8]);
+    }
+    out.push(b'Z');
 }
 
 /// Octets of a whole value with this many content octets.

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use const_oid::ObjectIdentifier;
 use serde::{Deserialize, Deserializer, de};
 
-use super::{
-    AltNameRules, ExtendedUsage, ExtensionRules, Profile, RuleSet, SubjectRules,
-};
+use super::{AltNameRules, ExtendedUsage, ExtensionRules, Profile, RuleSet, SubjectRules};
 use crate::name_rules::{AttributeKind, SubjectAttribute};
 use crate::refusal::Refusal;
 use crate::weak_keys::{KeyFamily, KeyRules};
@@ -65,10 +63,13 @@ impl ProfileDocument {
 
     /// The profile under `rule_set`, checked.
     pub fn select(&self, rule_set: RuleSet) -> Result<Profile, ProfileError> {
-        let table = self.rule_set.get(&rule_set).ok_or_else(|| ProfileError::NoRuleSet {
-            profile: self.name.clone(),
-            rule_set,
-        })?;
+        let table = self
+            .rule_set
+            .get(&rule_set)
+            .ok_or_else(|| ProfileError::NoRuleSet {
+                profile: self.name.clone(),
+                rule_set,
+            })?;
 
         let mut keys = self.keys.clone();
         if let Some(kinds) = &table.key_kinds {
@@ -138,7 +139,9 @@ pub enum ProfileError {
         rule: &'static str,
     },
     /// The file has no table for the rule set.
-    #[error("profile {profile} has no table [rule_set.{rule_set}]; add one or choose another rule set")]
+    #[error(
+        "profile {profile} has no table [rule_set.{rule_set}]; add one or choose another rule set"
+    )]
     NoRuleSet {
         /// The profile.
         profile: String,
@@ -149,10 +152,16 @@ pub enum ProfileError {
 
 /// What no profile may break, whatever its file says.
 fn check(profile: &Profile) -> Result<(), ProfileError> {
-    let broken = |rule| ProfileError::Broken { profile: profile.name.clone(), rule };
+    let broken = |rule| ProfileError::Broken {
+        profile: profile.name.clone(),
+        rule,
+    };
     let usages = &profile.extensions.extended_key_usage;
     let faults = [
-        (!is_file_name(&profile.name), "its name must consist of a-z, 0-9 and hyphens"),
+        (
+            !is_file_name(&profile.name),
+            "its name must consist of a-z, 0-9 and hyphens",
+        ),
         (
             profile.default_days == 0 || profile.max_days > 36_525,
             "a certificate is valid for 1 to 36525 days",
@@ -161,11 +170,26 @@ fn check(profile: &Profile) -> Result<(), ProfileError> {
             profile.backdate_seconds > 86_400,
             "backdate_seconds is at most 86400 (CERT-04, OCSP-65)",
         ),
-        (profile.keys.kinds.is_empty(), "keys.kinds must name at least one kind"),
-        (profile.keys.rsa_min_bits < 2048, "keys.rsa_min_bits is at least 2048 (CERT-20)"),
-        (profile.keys.rsa_max_bits > 8192, "keys.rsa_max_bits is at most 8192"),
-        (profile.extensions.key_usage.is_empty(), "extensions.key_usage must not be empty"),
-        (usages.is_empty(), "extensions.extended_key_usage must not be empty"),
+        (
+            profile.keys.kinds.is_empty(),
+            "keys.kinds must name at least one kind",
+        ),
+        (
+            profile.keys.rsa_min_bits < 2048,
+            "keys.rsa_min_bits is at least 2048 (CERT-20)",
+        ),
+        (
+            profile.keys.rsa_max_bits > 8192,
+            "keys.rsa_max_bits is at most 8192",
+        ),
+        (
+            profile.extensions.key_usage.is_empty(),
+            "extensions.key_usage must not be empty",
+        ),
+        (
+            usages.is_empty(),
+            "extensions.extended_key_usage must not be empty",
+        ),
         (
             usages.contains(&ExtendedUsage::OcspSigning) && !is_responder(profile),
             "ocspSigning stands alone, with ocsp_no_check, digitalSignature only and without names and URLs \
@@ -188,12 +212,15 @@ fn check(profile: &Profile) -> Result<(), ProfileError> {
         return Err(broken(rule));
     }
 
-    let Some(name) = &profile.subject.anonymous_common_name else { return Ok(()) };
+    let Some(name) = &profile.subject.anonymous_common_name else {
+        return Ok(());
+    };
     match SubjectAttribute::new(AttributeKind::CommonName, name) {
         Ok(_) => Ok(()),
-        Err(refusal) => {
-            Err(ProfileError::AnonymousName { profile: profile.name.clone(), refusal })
-        }
+        Err(refusal) => Err(ProfileError::AnonymousName {
+            profile: profile.name.clone(),
+            refusal,
+        }),
     }
 }
 
@@ -213,7 +240,9 @@ fn is_responder(profile: &Profile) -> bool {
 
 fn is_file_name(name: &str) -> bool {
     !name.is_empty()
-        && name.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && name
+            .bytes()
+            .all(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 fn object_identifiers<'de, D: Deserializer<'de>>(

@@ -57,14 +57,20 @@ impl Profile {
             out.push(extension::basic_constraints_end_entity());
         }
         out.push(extension::key_usage(&self.key_usage_bits(key)?));
-        let usages: Vec<_> =
-            self.extended_usages(names.alt_names).into_iter().map(ExtendedUsage::oid).collect();
+        let usages: Vec<_> = self
+            .extended_usages(names.alt_names)
+            .into_iter()
+            .map(ExtendedUsage::oid)
+            .collect();
         out.push(extension::extended_key_usage(&usages));
         if !self.policies.is_empty() {
             out.push(extension::certificate_policies(&self.policies));
         }
         if !names.alt_names.is_empty() {
-            out.push(extension::subject_alt_name(names.alt_names, names.subject_is_empty));
+            out.push(extension::subject_alt_name(
+                names.alt_names,
+                names.subject_is_empty,
+            ));
         }
         if rules.ocsp_url || rules.ca_issuers_url {
             out.push(extension::authority_info_access(
@@ -89,14 +95,30 @@ impl Profile {
             _ if family.is_nist_curve() => &*self.extensions.key_usage_ec,
             _ => &[],
         };
-        Ok(self.extensions.key_usage.iter().chain(added).map(|usage| usage.bit()).collect())
+        Ok(self
+            .extensions
+            .key_usage
+            .iter()
+            .chain(added)
+            .map(|usage| usage.bit())
+            .collect())
     }
 
     /// The extended key usages of a certificate with these alternative names.
     pub fn extended_usages(&self, alt_names: &[GeneralName]) -> Vec<ExtendedUsage> {
-        let has_email = alt_names.iter().any(|name| matches!(name, GeneralName::Email(_)));
-        let added: &[ExtendedUsage] =
-            if has_email { &self.extensions.extended_key_usage_with_email } else { &[] };
-        self.extensions.extended_key_usage.iter().chain(added).copied().collect()
+        let has_email = alt_names
+            .iter()
+            .any(|name| matches!(name, GeneralName::Email(_)));
+        let added: &[ExtendedUsage] = if has_email {
+            &self.extensions.extended_key_usage_with_email
+        } else {
+            &[]
+        };
+        self.extensions
+            .extended_key_usage
+            .iter()
+            .chain(added)
+            .copied()
+            .collect()
     }
 }

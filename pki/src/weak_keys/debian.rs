@@ -67,7 +67,11 @@ impl DebianWeakKeys {
 
     /// Refuses a key on the list.
     pub(super) fn check(&self, modulus: &BigUint) -> Result<(), Refusal> {
-        if self.fingerprints.binary_search(&fingerprint(modulus)).is_ok() {
+        if self
+            .fingerprints
+            .binary_search(&fingerprint(modulus))
+            .is_ok()
+        {
             return Err(refuse(
                 "CERT-21",
                 "the RSA key is on the list of keys made by Debian's broken random numbers (CVE-2008-0166)",

@@ -18,7 +18,10 @@ pub(super) fn check(encoded: &[u8]) -> Result<(), Refusal> {
     // The cofactor is 8: eight times a point of small order is the neutral element.
     let eight_times = double(&double(&double(&point)));
     if eight_times.x.is_zero() && eight_times.y.is_one() {
-        return Err(refuse("CERT-22", "the Ed25519 key is a point of small order"));
+        return Err(refuse(
+            "CERT-22",
+            "the Ed25519 key is a point of small order",
+        ));
     }
     Ok(())
 }

@@ -56,7 +56,10 @@ fn check_size(modulus: &BigUint, rules: &KeyRules) -> Result<(), Refusal> {
     let max = u64::from(rules.rsa_max_bits);
     if bits < min || bits > max {
         return Err(Refusal {
-            remedy: format!("Make an RSA key of {min} to {max} bits (openssl genrsa -out key.pem {}).", min.max(3072).min(max)),
+            remedy: format!(
+                "Make an RSA key of {min} to {max} bits (openssl genrsa -out key.pem {}).",
+                min.max(3072).min(max)
+            ),
             ..refuse("I5", format!("the RSA key has {bits} bits"))
         });
     }
@@ -102,8 +105,23 @@ fn small_factor(modulus: &BigUint) -> Option<u32> {
 fn power(modulus: &BigUint) -> Option<u32> {
     let limit = (modulus.bits() / 9).to_u32().unwrap_or(u32::MAX);
     (2..=limit)
-        .filter(|k| is_small_prime(*k))
+        .filter(|&k| is_small_prime(k) && may_be_power(modulus, k))
         .find(|&k| modulus.nth_root(k).pow(k) == *modulus)
+}
+
+/// Looks modulo a few primes `q = 1 + k·j`, where `k`-th powers are rare, so that the costly root is
+/// hardly ever drawn in vain.
+fn may_be_power(modulus: &BigUint, k: u32) -> bool {
+    const WITNESSES: usize = 4;
+    (1..)
+        .map(|j| k * j + 1)
+        .filter(|&q| q > SMALLEST_FACTOR && is_small_prime(q))
+        .take(WITNESSES)
+        .all(|q| {
+            let residue = BigUint::from((modulus % q).to_u32().unwrap_or_default());
+            let power = residue.modpow(&BigUint::from((q - 1) / k), &BigUint::from(q));
+            power.is_zero() || power.is_one()
+        })
 }
 
 /// Fermat's method: looks for `a` with `a² - n` a square, from `⌈√n⌉` on. Gives the round that found one.

@@ -9,7 +9,11 @@ fn modulus(name: &str) -> Vec<u8> {
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
         .expect(name);
-    let even = if line.len() % 2 == 0 { line.to_owned() } else { format!("0{line}") };
+    let even = if line.len() % 2 == 0 {
+        line.to_owned()
+    } else {
+        format!("0{line}")
+    };
     hex::decode(even).expect(name)
 }
 
@@ -30,7 +34,9 @@ fn key(family: KeyFamily, bits: &[u8]) -> PublicKey {
 /// The rule that refuses a modulus of the list, with exponent 65537.
 fn verdict(name: &str) -> Option<String> {
     let key = rsa_key(&modulus(name), &[1, 0, 1]);
-    check(&key, &KeyRules::any(), None).err().map(|refusal| refusal.message)
+    check(&key, &KeyRules::any(), None)
+        .err()
+        .map(|refusal| refusal.message)
 }
 
 #[test]
@@ -48,14 +54,30 @@ fn roca_keys_are_refused() {
 #[test]
 fn close_primes_are_refused_up_to_round_100() {
     assert!(verdict("CLOSE").expect("refused").contains("round 1)"));
-    assert!(verdict("CLOSE_IN_ROUND_100").expect("refused").contains("round 100)"));
+    assert!(
+        verdict("CLOSE_IN_ROUND_100")
+            .expect("refused")
+            .contains("round 100)")
+    );
 }
 
 #[test]
 fn moduli_that_are_no_product_of_two_primes_are_refused() {
-    assert!(verdict("FACTOR_751").expect("refused").contains("divisible by 751"));
-    assert!(verdict("SQUARE").expect("refused").contains("perfect power (exponent 2)"));
-    assert!(verdict("CUBE").expect("refused").contains("perfect power (exponent 3)"));
+    assert!(
+        verdict("FACTOR_751")
+            .expect("refused")
+            .contains("divisible by 751")
+    );
+    assert!(
+        verdict("SQUARE")
+            .expect("refused")
+            .contains("perfect power (exponent 2)")
+    );
+    assert!(
+        verdict("CUBE")
+            .expect("refused")
+            .contains("perfect power (exponent 3)")
+    );
     assert!(verdict("PRIME").expect("refused").contains("prime"));
 
     let mut even = modulus("GOOD");
@@ -67,14 +89,29 @@ fn moduli_that_are_no_product_of_two_primes_are_refused() {
 #[test]
 fn sizes_outside_the_bounds_are_refused() {
     assert!(verdict("GOOD_2047").expect("refused").contains("2047 bits"));
-    assert!(verdict("BITS_2052").expect("refused").contains("multiple of 8"));
+    assert!(
+        verdict("BITS_2052")
+            .expect("refused")
+            .contains("multiple of 8")
+    );
 
     let short = rsa_key(&modulus("GOOD")[..128], &[1, 0, 1]);
-    assert_eq!(check(&short, &KeyRules::any(), None).expect_err("short").rule, "I5");
+    assert_eq!(
+        check(&short, &KeyRules::any(), None)
+            .expect_err("short")
+            .rule,
+        "I5"
+    );
     let long = rsa_key(&[0xC1; 8200 / 8], &[1, 0, 1]);
-    assert_eq!(check(&long, &KeyRules::any(), None).expect_err("long").rule, "I5");
+    assert_eq!(
+        check(&long, &KeyRules::any(), None).expect_err("long").rule,
+        "I5"
+    );
 
-    let code_signing = KeyRules { rsa_min_bits: 3072, ..KeyRules::any() };
+    let code_signing = KeyRules {
+        rsa_min_bits: 3072,
+        ..KeyRules::any()
+    };
     let refusal = check(&rsa_key(&modulus("GOOD"), &[1, 0, 1]), &code_signing, None);
     assert!(refusal.expect_err("2048 bits").remedy.contains("3072"));
 }
@@ -88,11 +125,29 @@ fn exponents_are_odd_and_neither_small_nor_huge() {
     };
     assert_eq!(verdict(&[1, 0, 1]), None);
     assert_eq!(verdict(&[1, 0, 0, 1]), None);
-    for exponent in [&[1][..], &[3], &[17], &[0xFF, 0xFF], &[1, 0, 0], &[1, 0, 2], &[3, 0, 0, 0, 1]] {
-        assert_eq!(verdict(exponent).as_deref(), Some("CERT-20"), "{exponent:?}");
+    for exponent in [
+        &[1][..],
+        &[3],
+        &[17],
+        &[0xFF, 0xFF],
+        &[1, 0, 0],
+        &[1, 0, 2],
+        &[3, 0, 0, 0, 1],
+    ] {
+        assert_eq!(
+            verdict(exponent).as_deref(),
+            Some("CERT-20"),
+            "{exponent:?}"
+        );
     }
-    let lenient = KeyRules { rsa_min_exponent: 3, ..KeyRules::any() };
-    assert_eq!(check(&rsa_key(&modulus("GOOD"), &[3]), &lenient, None), Ok(()));
+    let lenient = KeyRules {
+        rsa_min_exponent: 3,
+        ..KeyRules::any()
+    };
+    assert_eq!(
+        check(&rsa_key(&modulus("GOOD"), &[3]), &lenient, None),
+        Ok(())
+    );
 }
 
 #[test]
@@ -100,13 +155,20 @@ fn keys_on_debians_list_are_refused() {
     let modulus = modulus("GOOD");
     let line = format!("Modulus={}\n", hex::encode_upper(&modulus));
     let digest = hex::encode(HashAlgorithm::Sha1.digest(line.as_bytes()));
-    let list = format!("# comment\n\n0123456789abcdef0123\n{}  # the key\n", &digest[20..]);
+    let list = format!(
+        "# comment\n\n0123456789abcdef0123\n{}  # the key\n",
+        &digest[20..]
+    );
 
     let mut weak = DebianWeakKeys::default();
     assert_eq!(weak.add_list("blacklist.RSA-2048", &list), Ok(()));
     assert_eq!((weak.len(), weak.sizes()), (2, &[2048][..]));
-    let refusal =
-        check(&rsa_key(&modulus, &[1, 0, 1]), &KeyRules::any(), Some(&weak)).expect_err("listed");
+    let refusal = check(
+        &rsa_key(&modulus, &[1, 0, 1]),
+        &KeyRules::any(),
+        Some(&weak),
+    )
+    .expect_err("listed");
     assert_eq!(refusal.rule, "CERT-21");
     assert!(refusal.message.contains("Debian"));
 
@@ -125,7 +187,11 @@ fn fingerprints_are_those_of_openssl() {
             .args(["-c", script])
             .output()
             .expect("a shell");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).expect("text")
     };
     let digits = run(
@@ -136,14 +202,22 @@ fn fingerprints_are_those_of_openssl() {
     let key = PublicKey::from_spki_der(&spki).expect("a key");
 
     let mut weak = DebianWeakKeys::default();
-    weak.add_list("blacklist.RSA-2048", &digits).expect("a list");
-    assert_eq!(check(&key, &KeyRules::any(), Some(&weak)).expect_err("listed").rule, "CERT-21");
+    weak.add_list("blacklist.RSA-2048", &digits)
+        .expect("a list");
+    assert_eq!(
+        check(&key, &KeyRules::any(), Some(&weak))
+            .expect_err("listed")
+            .rule,
+        "CERT-21"
+    );
 }
 
 #[test]
 fn lists_that_cannot_be_read_say_where() {
     let mut weak = DebianWeakKeys::default();
-    let error = weak.add_list("blacklist.RSA-2048", "# ok\nnot hex\n").expect_err("a bad line");
+    let error = weak
+        .add_list("blacklist.RSA-2048", "# ok\nnot hex\n")
+        .expect_err("a bad line");
     assert_eq!(
         error.to_string(),
         "blacklist.RSA-2048, line 2: not 20 hex digits; get the list of weak keys again"
@@ -168,8 +242,20 @@ fn points_lie_on_their_curve() {
     let compressed = [&[3][..], &point[1..33]].concat();
     let hybrid = [&[7][..], &point[1..]].concat();
     let beyond_p = [&[4][..], &[0xFF; 64]].concat();
-    for bits in [&off[..], &compressed, &hybrid, &beyond_p, &[0], &[], &point[..64]] {
-        assert_eq!(accepted(bits).expect_err("not a point").rule, "CERT-22", "{bits:02x?}");
+    for bits in [
+        &off[..],
+        &compressed,
+        &hybrid,
+        &beyond_p,
+        &[0],
+        &[],
+        &point[..64],
+    ] {
+        assert_eq!(
+            accepted(bits).expect_err("not a point").rule,
+            "CERT-22",
+            "{bits:02x?}"
+        );
     }
     let other_curve = check(&key(KeyFamily::P384, &point), &KeyRules::any(), None);
     assert_eq!(other_curve.expect_err("a point of P-256").rule, "CERT-22");
@@ -179,7 +265,9 @@ fn points_lie_on_their_curve() {
 fn ed25519_keys_are_points_of_full_order() {
     let verdict = |hex: &str| {
         let bits = hex::decode(hex).expect("hex");
-        check(&key(KeyFamily::Ed25519, &bits), &KeyRules::any(), None).err().map(|it| it.message)
+        check(&key(KeyFamily::Ed25519, &bits), &KeyRules::any(), None)
+            .err()
+            .map(|it| it.message)
     };
     // RFC 8032 section 7.1, tests 1 and 2.
     for good in [
@@ -199,7 +287,10 @@ fn ed25519_keys_are_points_of_full_order() {
         "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
         "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
     ] {
-        assert!(verdict(small).expect(small).contains("small order"), "{small}");
+        assert!(
+            verdict(small).expect(small).contains("small order"),
+            "{small}"
+        );
     }
     for no_point in [
         "0200000000000000000000000000000000000000000000000000000000000000",
@@ -207,17 +298,27 @@ fn ed25519_keys_are_points_of_full_order() {
         "0100000000000000000000000000000000000000000000000000000000000080",
         "d75a98",
     ] {
-        assert!(verdict(no_point).expect(no_point).contains("not the encoding"), "{no_point}");
+        assert!(
+            verdict(no_point)
+                .expect(no_point)
+                .contains("not the encoding"),
+            "{no_point}"
+        );
     }
 }
 
 #[test]
 fn only_the_kinds_of_the_profile_are_accepted() {
-    let rules = KeyRules { kinds: vec![KeyFamily::P256, KeyFamily::P384], ..KeyRules::any() };
-    let refusal =
-        check(&rsa_key(&modulus("GOOD"), &[1, 0, 1]), &rules, None).expect_err("RSA");
+    let rules = KeyRules {
+        kinds: vec![KeyFamily::P256, KeyFamily::P384],
+        ..KeyRules::any()
+    };
+    let refusal = check(&rsa_key(&modulus("GOOD"), &[1, 0, 1]), &rules, None).expect_err("RSA");
     assert_eq!(refusal.rule, "I5");
-    assert_eq!(refusal.remedy, "Make a key of one of these kinds: P-256, P-384.");
+    assert_eq!(
+        refusal.remedy,
+        "Make a key of one of these kinds: P-256, P-384."
+    );
 }
 
 #[test]
@@ -225,8 +326,7 @@ fn keys_have_the_one_encoding_of_certificates() {
     let good = rsa_key(&modulus("GOOD"), &[1, 0, 1]);
     // The same key without the NULL after rsaEncryption.
     let algorithm = der_encode::sequence(&[&der_encode::oid(&crate::oid::RSA_ENCRYPTION)]);
-    let spki =
-        der_encode::sequence(&[&algorithm, &der_encode::bit_string(good.key_bits())]);
+    let spki = der_encode::sequence(&[&algorithm, &der_encode::bit_string(good.key_bits())]);
     let without_null = PublicKey::from_spki_der(&spki).expect("well formed");
     let refusal = check(&without_null, &KeyRules::any(), None).expect_err("no NULL");
     assert_eq!(refusal.rule, "CERT-30");

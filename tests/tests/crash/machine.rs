@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::program::{Finished, binary, program, repository};
 use e2e::system::{EC, path, signal};
@@ -27,6 +27,7 @@ pub(crate) const PROGRAMS: [&str; 5] = [
 ];
 
 const START: Duration = Duration::from_secs(120);
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Where to kill.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +125,14 @@ impl Machine {
         self.order_file(program).exists()
     }
 
+    /// Waits a moment for a daemon that works off what a round left to do: it may reach its point without another one.
+    pub(crate) fn give_time(&self, program: &str) {
+        let began = Instant::now();
+        while self.is_armed(program) && began.elapsed() < MOMENT {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// How many points each program has passed.
     pub(crate) fn points(&self) -> BTreeMap<String, usize> {
         let mut points = BTreeMap::new();
@@ -204,9 +213,16 @@ impl Machine {
         } else {
             String::new()
         };
+        let log = fs::read_to_string(self.folder().join("up.log")).unwrap_or_default();
+        let end: Vec<&str> = log.lines().rev().take(10).collect();
+        let end: Vec<&str> = end.into_iter().rev().collect();
         let kills = self.kills();
         let last = kills.len().saturating_sub(5);
-        format!("last kills: {:?}; {place}", &kills[last..])
+        format!(
+            "last kills: {:?}; {place}\navouch up said:\n{}",
+            &kills[last..],
+            end.join("\n")
+        )
     }
 
     fn up(&mut self) {

@@ -74,6 +74,7 @@ fn nothing_acknowledged_is_lost() {
             );
             book.round(&machine);
             watcher.check();
+            machine.give_time(program);
         }
     }
     assert_eq!(

@@ -59,16 +59,24 @@ fn verified(path: &Path, der: &[u8], ca: &Certificate, accept_sha1: bool) -> Res
 
 /// Keeps the CRL where the CRL builder looks for it: served as it is when the key is elsewhere. Never goes back.
 pub(super) fn keep(data: &DataDir, issuer: &str, crl: &Crl) -> Result<()> {
-    let folder = data.crl_builder_dir().join("imported");
-    let path = folder.join(format!("{issuer}.crl"));
+    let path = imported(data, issuer);
     if let Ok(bytes) = std::fs::read(&path)
         && let Ok(before) = Crl::from_der(&bytes)
         && (before.number(), before.this_update()) >= (crl.number(), crl.this_update())
     {
         return Ok(());
     }
-    data_dir::public_dir(&folder)?;
+    data_dir::public_dir(&data.imported_crls())?;
     data_dir::write_atomically(&path, crl.der(), Access::Public)
+}
+
+/// Whether a CRL was imported, now or before.
+pub(super) fn is_kept(data: &DataDir, issuer: &str) -> bool {
+    imported(data, issuer).exists()
+}
+
+fn imported(data: &DataDir, issuer: &str) -> PathBuf {
+    data.imported_crls().join(format!("{issuer}.crl"))
 }
 
 /// Claims a number above the imported one, so that every number of ours is above it (V5).

@@ -2,7 +2,7 @@
 //!
 //! Pairs lie where the presigner looks: `DIR/ocsp-presigner/keys/{issuer}/{SHA-256 of the public key}.key|.cer`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use keystore::{Access, SigningKey};
@@ -76,11 +76,7 @@ pub(super) fn plan(
 ) -> Result<Responder> {
     if let Some(path) = &options.responder_cert {
         let certificate = records::certificate(path)?;
-        verify_responder_certificate(&certificate, ca, SystemClock.now()).map_err(|violation| {
-            Failure::new(format!("{} may not answer for this CA: {}", path.display(), violation.message))
-                .rule(Some(violation.rule.to_owned()), None)
-                .remedy("let the CA make one with extendedKeyUsage OCSPSigning, keyUsage digitalSignature, noCheck and authorityKeyIdentifier keyid")
-        })?;
+        judge(&certificate, ca, path)?;
         return given(data, options, certificate);
     }
     if signs {
@@ -90,6 +86,40 @@ pub(super) fn plan(
         return Ok(Responder::Installed(certificate));
     }
     uncertified(data, options, ca)
+}
+
+/// What RFC 6960 demands must hold; what today's rules demand besides is only told.
+fn judge(certificate: &Certificate, ca: &Certificate, path: &Path) -> Result<()> {
+    let now = SystemClock.now();
+    let refused = |rule: &str, message: &str| {
+        Failure::new(format!(
+            "{} may not answer for this CA: {message}",
+            path.display()
+        ))
+        .rule(Some(rule.to_owned()), None)
+        .remedy(
+            "let the CA make one with extendedKeyUsage OCSPSigning and keyUsage digitalSignature",
+        )
+    };
+    answers::check_delegation(certificate, ca)
+        .map_err(|violation| refused(violation.rule, &violation.message))?;
+    if now < certificate.not_before() || certificate.not_after() <= now {
+        let span = format!(
+            "it is valid from {} to {}",
+            certificate.not_before(),
+            certificate.not_after()
+        );
+        return Err(refused("OCSP-65", &span).into());
+    }
+    if let Err(violation) = verify_responder_certificate(certificate, ca, now) {
+        eprintln!(
+            "note: {} is taken as it is; one made today would keep {}: {}",
+            path.display(),
+            violation.rule,
+            violation.message
+        );
+    }
+    Ok(())
 }
 
 fn given(data: &DataDir, options: &ImportCaOptions, certificate: Certificate) -> Result<Responder> {
@@ -127,7 +157,8 @@ fn installed(data: &DataDir, name: &str, ca: &Certificate) -> Result<Option<Cert
     let mut fit = Vec::new();
     for path in files(data, name, "cer")? {
         let certificate = records::certificate(&path)?;
-        if verify_responder_certificate(&certificate, ca, now).is_ok() {
+        let current = certificate.not_before() <= now && now < certificate.not_after();
+        if current && answers::check_delegation(&certificate, ca).is_ok() {
             fit.push(certificate);
         }
     }

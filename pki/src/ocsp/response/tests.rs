@@ -90,6 +90,57 @@ fn passes_our_verifier_and_x509_ocsp() {
     }
 }
 
+/// The fast encoder writes what the plain one writes.
+#[test]
+fn response_data_to_the_byte() {
+    use crate::der_encode as der;
+
+    let bench = Bench::new(TestKey::p256(), TestKey::p256());
+    for (hash, serial) in HashAlgorithm::ALL
+        .into_iter()
+        .flat_map(|hash| serials().map(|serial| (hash, serial)))
+    {
+        let issuer = IssuerHashes::of(hash, &bench.ca.certificate);
+        let template = Template::new(
+            hash,
+            &bench.ca.certificate,
+            &bench.responder,
+            bench.key.algorithm(),
+        );
+        let next_update = NOW.plus_seconds(4 * DAY + 3_723);
+        for status in statuses() {
+            let cert_status = match status {
+                CertStatus::Good => der::tlv(0x80, &[]),
+                CertStatus::Revoked { time, reason } => {
+                    let reason = match reason {
+                        Some(RevocationReason::KeyCompromise) => {
+                            der::explicit(0, &der::enumerated(1))
+                        }
+                        _ => vec![],
+                    };
+                    der::tlv(0xa1, &[der::generalized_time(time), reason].concat())
+                }
+            };
+            let this_update = der::generalized_time(NOW);
+            let single = der::sequence(&[
+                &issuer.cert_id(&serial),
+                &cert_status,
+                &this_update,
+                &der::explicit(0, &der::generalized_time(next_update)),
+            ]);
+            let key_hash = der::octet_string(&template.responder_key_hash);
+            let expected = der::sequence(&[
+                &der::explicit(2, &key_hash),
+                &this_update,
+                &der::sequence(&[&single]),
+            ]);
+            let data = template.response_data(&serial, status, NOW, next_update);
+            assert_eq!(data, expected, "{hash} {serial} {status:?}");
+            assert_eq!(data.capacity(), data.len());
+        }
+    }
+}
+
 /// OCSP-42: no certificate where the CA signs by itself.
 #[test]
 fn signed_by_the_ca() {
