@@ -132,8 +132,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 const SPINNER: &str = "{spinner} {msg} {elapsed:.dim}";
-const BAR: &str =
-    "{msg} [{bar:30}] {percent:>3} % {human_pos} of {human_len}, {per_sec}, {eta} left";
+const BAR: &str = "{msg} [{bar:30}] {percent:>3} % {human_pos} of {human_len}, {eta} left";
 const PLAIN_LINE_EVERY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

@@ -290,10 +290,14 @@ pub enum AlgorithmError {
     #[error("{0:?} is not one of sha1, sha256, sha384, sha512")]
     UnknownHash(String),
     /// A public key of a kind that is not supported.
-    #[error("the public key is of a kind that is not supported ({0}); RSA, P-256, P-384, P-521 and Ed25519 are")]
+    #[error(
+        "the public key is of a kind that is not supported ({0}); RSA, P-256, P-384, P-521 and Ed25519 are"
+    )]
     UnknownKey(String),
     /// A text that names no kind of key.
-    #[error("{0:?} is not a kind of key: rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, ed25519")]
+    #[error(
+        "{0:?} is not a kind of key: rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, ed25519"
+    )]
     UnknownKeyKind(String),
     /// A signature algorithm that is not supported, or not in its exact form (CERT-31).
     #[error("signature algorithm {0} is not supported (CERT-31 lists what is, byte for byte)")]

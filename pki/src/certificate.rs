@@ -67,7 +67,10 @@ impl Certificate {
         const WHAT: &str = "Certificate";
         let mut outer = single(der, WHAT)?.expect(tag::SEQUENCE, WHAT)?.reader();
         let tbs = outer.expect(tag::SEQUENCE, "TBSCertificate")?;
-        let outer_algorithm = outer.expect(tag::SEQUENCE, "signatureAlgorithm")?.whole.to_vec();
+        let outer_algorithm = outer
+            .expect(tag::SEQUENCE, "signatureAlgorithm")?
+            .whole
+            .to_vec();
         let signature = outer.bit_string("signatureValue")?.to_vec();
         outer.finish(WHAT)?;
 
@@ -193,19 +196,26 @@ impl Certificate {
 
     /// The extension of this type.
     pub fn extension(&self, oid: ObjectIdentifier) -> Option<&Extension> {
-        self.extensions.iter().find(|extension| extension.oid == oid)
+        self.extensions
+            .iter()
+            .find(|extension| extension.oid == oid)
     }
 
     /// subjectKeyIdentifier.
     pub fn subject_key_id(&self) -> Option<&[u8]> {
         let extension = self.extension(oid::SUBJECT_KEY_IDENTIFIER)?;
-        Some(single(&extension.value, "subjectKeyIdentifier").ok()?.content)
+        Some(
+            single(&extension.value, "subjectKeyIdentifier")
+                .ok()?
+                .content,
+        )
     }
 
     /// The identifier by which this CA's certificates and CRLs name its key: its subjectKeyIdentifier,
     /// or SHA-1 of its key where it has none.
     pub fn key_id(&self) -> Vec<u8> {
-        self.subject_key_id().map_or_else(|| self.public_key.key_id().to_vec(), <[u8]>::to_vec)
+        self.subject_key_id()
+            .map_or_else(|| self.public_key.key_id().to_vec(), <[u8]>::to_vec)
     }
 
     /// The keyIdentifier of authorityKeyIdentifier.
@@ -215,16 +225,25 @@ impl Certificate {
 
     /// Whether basicConstraints says cA TRUE.
     pub fn is_ca(&self) -> bool {
-        self.extension(oid::BASIC_CONSTRAINTS).is_some_and(|extension| {
-            let read = || Reader::new(&extension.value).sequence("basicConstraints")?.boolean("cA");
-            read() == Ok(true)
-        })
+        self.extension(oid::BASIC_CONSTRAINTS)
+            .is_some_and(|extension| {
+                let read = || {
+                    Reader::new(&extension.value)
+                        .sequence("basicConstraints")?
+                        .boolean("cA")
+                };
+                read() == Ok(true)
+            })
     }
 
     /// keyUsage.
     pub fn key_usage(&self) -> Option<KeyUsage> {
         let extension = self.extension(oid::KEY_USAGE)?;
-        let content = single(&extension.value, "keyUsage").ok()?.expect(tag::BIT_STRING, "keyUsage").ok()?.content;
+        let content = single(&extension.value, "keyUsage")
+            .ok()?
+            .expect(tag::BIT_STRING, "keyUsage")
+            .ok()?
+            .content;
         let octets = content.get(1..)?;
         let octet = |index: usize| u16::from(octets.get(index).copied().unwrap_or(0));
         Some(KeyUsage(octet(0) << 8 | octet(1)))
@@ -275,16 +294,29 @@ pub fn read_extensions(reader: &mut Reader<'_>) -> Result<Vec<Extension>, DerErr
         if extensions.iter().any(|known| known.oid == oid) {
             return Err(DerError::BadValue("an extension that appears twice"));
         }
-        extensions.push(Extension { oid, critical, value });
+        extensions.push(Extension {
+            oid,
+            critical,
+            value,
+        });
     }
     Ok(extensions)
 }
 
 /// The keyIdentifier of authorityKeyIdentifier among `extensions`.
 pub fn authority_key_id(extensions: &[Extension]) -> Option<&[u8]> {
-    let extension = extensions.iter().find(|e| e.oid == oid::AUTHORITY_KEY_IDENTIFIER)?;
-    let mut fields = Reader::new(&extension.value).sequence("authorityKeyIdentifier").ok()?;
-    Some(fields.optional(tag::context_primitive(0), "keyIdentifier").ok()??.content)
+    let extension = extensions
+        .iter()
+        .find(|e| e.oid == oid::AUTHORITY_KEY_IDENTIFIER)?;
+    let mut fields = Reader::new(&extension.value)
+        .sequence("authorityKeyIdentifier")
+        .ok()?;
+    Some(
+        fields
+            .optional(tag::context_primitive(0), "keyIdentifier")
+            .ok()??
+            .content,
+    )
 }
 
 /// Why a text is not a certificate.

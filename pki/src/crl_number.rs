@@ -32,7 +32,11 @@ impl CrlNumber {
     }
 
     fn checked(value: BigUint) -> Result<Self, CrlNumberError> {
-        if value.bits() > 159 { Err(CrlNumberError::TooLarge) } else { Ok(Self(value)) }
+        if value.bits() > 159 {
+            Err(CrlNumberError::TooLarge)
+        } else {
+            Ok(Self(value))
+        }
     }
 }
 
@@ -52,7 +56,10 @@ impl FromStr for CrlNumber {
     type Err = CrlNumberError;
 
     fn from_str(text: &str) -> Result<Self, CrlNumberError> {
-        Self::checked(text.parse().map_err(|_| CrlNumberError::NotDecimal(text.to_owned()))?)
+        Self::checked(
+            text.parse()
+                .map_err(|_| CrlNumberError::NotDecimal(text.to_owned()))?,
+        )
     }
 }
 
@@ -64,7 +71,9 @@ impl Serialize for CrlNumber {
 
 impl<'de> Deserialize<'de> for CrlNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 

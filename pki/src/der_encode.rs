@@ -148,8 +148,10 @@ pub fn utc_or_generalized_time(time: Time) -> Vec<u8> {
     if !(1950..2050).contains(&year) {
         return generalized_time(time);
     }
-    let text =
-        format!("{:02}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z", year.rem_euclid(100));
+    let text = format!(
+        "{:02}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z",
+        year.rem_euclid(100)
+    );
     tlv(tag::UTC_TIME, text.as_bytes())
 }
 
@@ -182,6 +184,9 @@ mod tests {
     fn the_year_2050() {
         let last = Time::from_unix(2_524_607_999);
         assert_eq!(utc_or_generalized_time(last)[2..], *b"491231235959Z");
-        assert_eq!(utc_or_generalized_time(last.plus_seconds(1))[2..], *b"20500101000000Z");
+        assert_eq!(
+            utc_or_generalized_time(last.plus_seconds(1))[2..],
+            *b"20500101000000Z"
+        );
     }
 }

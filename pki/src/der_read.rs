@@ -28,7 +28,11 @@ impl<'a> Tlv<'a> {
         if self.tag == tag {
             Ok(self)
         } else {
-            Err(DerError::Unexpected { what, expected: tag, found: self.tag })
+            Err(DerError::Unexpected {
+                what,
+                expected: tag,
+                found: self.tag,
+            })
         }
     }
 }
@@ -73,7 +77,11 @@ impl<'a> Reader<'a> {
         }
         let whole = &input[..input.len() - content.len() + length];
         self.rest = &content[length..];
-        Ok(Tlv { tag, content: &content[..length], whole })
+        Ok(Tlv {
+            tag,
+            content: &content[..length],
+            whole,
+        })
     }
 
     /// The next value, which must have this tag.
@@ -83,7 +91,11 @@ impl<'a> Reader<'a> {
 
     /// The next value if it has this tag.
     pub fn optional(&mut self, tag: u8, what: &'static str) -> Result<Option<Tlv<'a>>, DerError> {
-        if self.peek() == Some(tag) { self.next(what).map(Some) } else { Ok(None) }
+        if self.peek() == Some(tag) {
+            self.next(what).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// A reader of the next SEQUENCE.
@@ -92,8 +104,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader of the next value if it is `[n]` constructed.
-    pub fn optional_context(&mut self, n: u8, what: &'static str) -> Result<Option<Self>, DerError> {
-        Ok(self.optional(tag::context(n), what)?.map(|value| value.reader()))
+    pub fn optional_context(
+        &mut self,
+        n: u8,
+        what: &'static str,
+    ) -> Result<Option<Self>, DerError> {
+        Ok(self
+            .optional(tag::context(n), what)?
+            .map(|value| value.reader()))
     }
 
     /// The content of the next INTEGER: minimal, two's complement.
@@ -109,7 +127,9 @@ impl<'a> Reader<'a> {
         if content.len() > 4 || content[0] & 0x80 != 0 {
             return Err(DerError::BadValue(what));
         }
-        Ok(content.iter().fold(0, |value, &byte| value << 8 | u32::from(byte)))
+        Ok(content
+            .iter()
+            .fold(0, |value, &byte| value << 8 | u32::from(byte)))
     }
 
     /// The next INTEGER as a serial number.
@@ -153,7 +173,11 @@ impl<'a> Reader<'a> {
 
     /// Nothing may be left.
     pub fn finish(&self, what: &'static str) -> Result<(), DerError> {
-        if self.is_empty() { Ok(()) } else { Err(DerError::Trailing(what)) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(DerError::Trailing(what))
+        }
     }
 }
 
@@ -174,7 +198,14 @@ pub fn time_of(value: Tlv<'_>, what: &'static str) -> Result<Time, DerError> {
     let (year, rest) = match (value.tag, text.len()) {
         (tag::UTC_TIME, 12) => {
             let short = digits(&text[..2]).ok_or(error)?;
-            (if short < 50 { 2000 + short } else { 1900 + short }, &text[2..])
+            (
+                if short < 50 {
+                    2000 + short
+                } else {
+                    1900 + short
+                },
+                &text[2..],
+            )
         }
         (tag::GENERALIZED_TIME, 14) => (digits(&text[..4]).ok_or(error)?, &text[4..]),
         _ => return Err(error),
@@ -198,7 +229,9 @@ fn read_length<'a>(input: &'a [u8], what: &'static str) -> Result<(usize, &'a [u
         return Err(DerError::Truncated(what));
     }
     let (octets, rest) = rest.split_at(count);
-    let length = octets.iter().fold(0_usize, |value, &byte| value << 8 | usize::from(byte));
+    let length = octets
+        .iter()
+        .fold(0_usize, |value, &byte| value << 8 | usize::from(byte));
     // DER: the shortest form only.
     if octets[0] == 0 || length < 0x80 {
         return Err(DerError::BadLength(what));
@@ -251,18 +284,37 @@ mod tests {
 
     #[test]
     fn lengths_that_are_not_der() {
-        for bytes in [&[4, 0x80, 0, 0][..], &[4, 0x81, 1, 0], &[4, 0x82, 0, 200], &[4, 0x85, 1, 1, 1, 1, 1]] {
+        for bytes in [
+            &[4, 0x80, 0, 0][..],
+            &[4, 0x81, 1, 0],
+            &[4, 0x82, 0, 200],
+            &[4, 0x85, 1, 1, 1, 1, 1],
+        ] {
             assert!(single(bytes, "value").is_err(), "{bytes:?}");
         }
-        assert_eq!(single(&[4, 2, 1], "value"), Err(DerError::Truncated("value")));
-        assert_eq!(single(&[4, 1, 1, 0], "value"), Err(DerError::Trailing("value")));
+        assert_eq!(
+            single(&[4, 2, 1], "value"),
+            Err(DerError::Truncated("value"))
+        );
+        assert_eq!(
+            single(&[4, 1, 1, 0], "value"),
+            Err(DerError::Trailing("value"))
+        );
     }
 
     #[test]
     fn times() {
-        let read = |tag, text: &str| time_of(single(&crate::der_encode::tlv(tag, text.as_bytes()), "t").unwrap(), "t");
+        let read = |tag, text: &str| {
+            time_of(
+                single(&crate::der_encode::tlv(tag, text.as_bytes()), "t").unwrap(),
+                "t",
+            )
+        };
         assert_eq!(read(tag::UTC_TIME, "700101000000Z"), Ok(Time::from_unix(0)));
-        assert_eq!(read(tag::GENERALIZED_TIME, "20500101000000Z"), Ok(Time::from_unix(2_524_608_000)));
+        assert_eq!(
+            read(tag::GENERALIZED_TIME, "20500101000000Z"),
+            Ok(Time::from_unix(2_524_608_000))
+        );
         for (tag, text) in [
             (tag::UTC_TIME, "7001010000Z"),
             (tag::UTC_TIME, "700101000000+0100"),

@@ -39,7 +39,10 @@ impl Name {
             }
             rdn += 1;
         }
-        Ok(Self { der: der.to_vec(), attributes })
+        Ok(Self {
+            der: der.to_vec(),
+            attributes,
+        })
     }
 
     /// Its DER.
@@ -54,7 +57,11 @@ impl Name {
 
     /// The text of the first attribute of this type.
     pub fn first(&self, oid: ObjectIdentifier) -> Option<&str> {
-        self.attributes.iter().find(|attribute| attribute.oid == oid)?.value.as_deref()
+        self.attributes
+            .iter()
+            .find(|attribute| attribute.oid == oid)?
+            .value
+            .as_deref()
     }
 
     /// Whether it has no attributes.
@@ -139,7 +146,8 @@ fn escape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let last = value.chars().count().saturating_sub(1);
     for (index, character) in value.chars().enumerate() {
-        let at_edge = (index == 0 && matches!(character, ' ' | '#')) || (index == last && character == ' ');
+        let at_edge =
+            (index == 0 && matches!(character, ' ' | '#')) || (index == last && character == ' ');
         match character {
             '"' | '+' | ',' | ';' | '<' | '>' | '\\' => out.extend(['\\', character]),
             _ if at_edge => out.extend(['\\', character]),
@@ -160,14 +168,16 @@ fn text(value: Tlv<'_>) -> Option<String> {
     let bytes = value.content;
     match value.tag {
         tag::UTF8_STRING => String::from_utf8(bytes.to_vec()).ok(),
-        tag::PRINTABLE_STRING | tag::IA5_STRING | 0x12 | 0x1a => {
-            bytes.is_ascii().then(|| bytes.iter().map(|&byte| char::from(byte)).collect())
-        }
+        tag::PRINTABLE_STRING | tag::IA5_STRING | 0x12 | 0x1a => bytes
+            .is_ascii()
+            .then(|| bytes.iter().map(|&byte| char::from(byte)).collect()),
         // In practice Latin-1, whatever T.61 says.
         tag::T61_STRING => Some(bytes.iter().map(|&byte| char::from(byte)).collect()),
         tag::BMP_STRING if bytes.len().is_multiple_of(2) => {
-            let units: Vec<u16> =
-                bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+            let units: Vec<u16> = bytes
+                .chunks(2)
+                .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+                .collect();
             String::from_utf16(&units).ok()
         }
         tag::UNIVERSAL_STRING if bytes.len().is_multiple_of(4) => bytes

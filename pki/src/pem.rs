@@ -17,7 +17,9 @@ pub fn blocks(text: &str) -> Result<Vec<Block>, PemError> {
     let mut blocks = Vec::new();
     let mut lines = text.lines().map(str::trim);
     while let Some(line) = lines.next() {
-        let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"))
+        let Some(label) = line
+            .strip_prefix("-----BEGIN ")
+            .and_then(|rest| rest.strip_suffix("-----"))
         else {
             continue;
         };
@@ -27,12 +29,19 @@ pub fn blocks(text: &str) -> Result<Vec<Block>, PemError> {
             match lines.next() {
                 None => return Err(PemError::NoEnd(label.to_owned())),
                 Some(line) if line == end => break,
-                Some(line) if line.contains(':') => return Err(PemError::Headers(label.to_owned())),
+                Some(line) if line.contains(':') => {
+                    return Err(PemError::Headers(label.to_owned()));
+                }
                 Some(line) => body.push_str(line),
             }
         }
-        let der = STANDARD.decode(body).map_err(|_| PemError::NotBase64(label.to_owned()))?;
-        blocks.push(Block { label: label.to_owned(), der });
+        let der = STANDARD
+            .decode(body)
+            .map_err(|_| PemError::NotBase64(label.to_owned()))?;
+        blocks.push(Block {
+            label: label.to_owned(),
+            der,
+        });
     }
     Ok(blocks)
 }
@@ -87,6 +96,9 @@ mod tests {
         assert_eq!(decode(&text, "A"), Ok(vec![7; 100]));
         assert_eq!(decode(&text, "B"), Ok(vec![]));
         assert_eq!(decode(&text, "C"), Err(PemError::Missing("C".into())));
-        assert_eq!(blocks("-----BEGIN A-----\nAA=="), Err(PemError::NoEnd("A".into())));
+        assert_eq!(
+            blocks("-----BEGIN A-----\nAA=="),
+            Err(PemError::NoEnd("A".into()))
+        );
     }
 }

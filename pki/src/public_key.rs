@@ -33,13 +33,19 @@ impl PublicKey {
                 Ok(oid::P384) => Ok(KeyKind::P384),
                 Ok(oid::P521) => Ok(KeyKind::P521),
                 Ok(curve) => Err(AlgorithmError::UnknownKey(format!("curve {curve}"))),
-                Err(_) => Err(AlgorithmError::UnknownKey("a curve without a name".to_owned())),
+                Err(_) => Err(AlgorithmError::UnknownKey(
+                    "a curve without a name".to_owned(),
+                )),
             },
             oid::ED25519 => Ok(KeyKind::Ed25519),
             oid::DSA => Err(AlgorithmError::UnknownKey("DSA".to_owned())),
             other => Err(AlgorithmError::UnknownKey(other.to_string())),
         };
-        Ok(Self { spki: der.to_vec(), key_bits: key_bits.to_vec(), kind })
+        Ok(Self {
+            spki: der.to_vec(),
+            key_bits: key_bits.to_vec(),
+            kind,
+        })
     }
 
     /// The whole SubjectPublicKeyInfo.
@@ -85,8 +91,11 @@ impl PublicKey {
     pub fn check_usable(&self) -> Result<(), BadSignature> {
         let kind = self.kind()?;
         let algorithm = SignatureAlgorithm::for_key(kind, kind.default_hash())?;
-        let algorithm = verification(kind, algorithm).ok_or(BadSignature::NotForKey(kind, algorithm))?;
-        ParsedPublicKey::new(algorithm, &self.spki).map(drop).map_err(|_| BadSignature::BadKey)
+        let algorithm =
+            verification(kind, algorithm).ok_or(BadSignature::NotForKey(kind, algorithm))?;
+        ParsedPublicKey::new(algorithm, &self.spki)
+            .map(drop)
+            .map_err(|_| BadSignature::BadKey)
     }
 
     /// Verifies that `signature` over `message` was made by this key with exactly this algorithm.
@@ -147,7 +156,9 @@ fn verification(
 /// RSAPublicKey (RFC 8017 appendix A.1.1): modulus and public exponent.
 fn rsa_parts(key_bits: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
     const WHAT: &str = "RSAPublicKey";
-    let mut fields = single(key_bits, WHAT)?.expect(tag::SEQUENCE, WHAT)?.reader();
+    let mut fields = single(key_bits, WHAT)?
+        .expect(tag::SEQUENCE, WHAT)?
+        .reader();
     let modulus = positive(&mut fields, "modulus")?;
     let exponent = positive(&mut fields, "publicExponent")?;
     fields.finish(WHAT)?;
@@ -162,7 +173,9 @@ fn positive<'a>(fields: &mut Reader<'a>, what: &'static str) -> Result<&'a [u8],
 }
 
 fn bit_length(magnitude: &[u8]) -> u32 {
-    let Some(first) = magnitude.first() else { return 0 };
+    let Some(first) = magnitude.first() else {
+        return 0;
+    };
     let bits = magnitude.len() * 8 - first.leading_zeros() as usize;
     u32::try_from(bits).unwrap_or(u32::MAX)
 }
@@ -174,7 +187,9 @@ pub enum BadSignature {
     #[error(transparent)]
     Algorithm(#[from] AlgorithmError),
     /// The key's value is not one of its kind, such as a point off its curve.
-    #[error("the public key is not a valid key of its kind (a point off its curve, an even exponent)")]
+    #[error(
+        "the public key is not a valid key of its kind (a point off its curve, an even exponent)"
+    )]
     BadKey,
     /// It was made by another key, or over other bytes.
     #[error("the signature does not verify")]

@@ -30,7 +30,10 @@ impl Serial {
                 let mut octets = [0; Self::MAX_OCTETS];
                 octets[..length].copy_from_slice(magnitude);
                 // Lossless: at most 20.
-                Ok(Self { octets, length: length as u8 })
+                Ok(Self {
+                    octets,
+                    length: length as u8,
+                })
             }
         }
     }
@@ -76,7 +79,11 @@ impl FromStr for Serial {
     /// Reads hex of either case, with or without `0x`, and with colons between octets.
     fn from_str(text: &str) -> Result<Self, SerialError> {
         let digits = text.strip_prefix("0x").unwrap_or(text).replace(':', "");
-        let even = if digits.len().is_multiple_of(2) { digits } else { format!("0{digits}") };
+        let even = if digits.len().is_multiple_of(2) {
+            digits
+        } else {
+            format!("0{digits}")
+        };
         let bytes = hex::decode(&even).map_err(|_| SerialError::NotHex(text.to_owned()))?;
         Self::from_be_bytes(&bytes)
     }
@@ -116,7 +123,9 @@ impl Serialize for Serial {
 
 impl<'de> Deserialize<'de> for Serial {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -154,7 +163,10 @@ mod tests {
         assert_eq!("00".parse::<Serial>(), Err(SerialError::NotPositive));
         assert_eq!("".parse::<Serial>(), Err(SerialError::NotPositive));
         assert_eq!(Serial::from_be_bytes(&[1; 21]), Err(SerialError::TooLong));
-        assert_eq!(Serial::from_integer_content(&[0x80]), Err(SerialError::NotPositive));
+        assert_eq!(
+            Serial::from_integer_content(&[0x80]),
+            Err(SerialError::NotPositive)
+        );
     }
 
     #[test]

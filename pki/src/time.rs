@@ -64,14 +64,24 @@ impl Time {
         // Lossless: the remainder is below 86,400.
         let of_day = self.0.rem_euclid(86_400) as u32;
         let (year, month, day) = civil_from_days(days);
-        (year, month, day, of_day / 3600, of_day / 60 % 60, of_day % 60)
+        (
+            year,
+            month,
+            day,
+            of_day / 3600,
+            of_day / 60 % 60,
+            of_day % 60,
+        )
     }
 }
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day, hour, minute, second) = self.calendar();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
     }
 }
 
@@ -82,9 +92,16 @@ impl FromStr for Time {
         let error = || TimeError(text.to_owned());
         let bytes = text.as_bytes();
         let shape = bytes.len() == 20
-            && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'Z')]
-                .iter()
-                .all(|&(at, expected)| bytes[at] == expected);
+            && [
+                (4, b'-'),
+                (7, b'-'),
+                (10, b'T'),
+                (13, b':'),
+                (16, b':'),
+                (19, b'Z'),
+            ]
+            .iter()
+            .all(|&(at, expected)| bytes[at] == expected);
         if !shape {
             return Err(error());
         }
@@ -109,7 +126,9 @@ impl Serialize for Time {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -203,7 +222,11 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let shifted = (5 * day_of_year + 2) / 153;
     // Lossless: both are below 32.
     let day = (day_of_year - (153 * shifted + 2) / 5 + 1) as u32;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 } as u32;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    } as u32;
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -228,7 +251,12 @@ mod tests {
 
     #[test]
     fn no_such_date() {
-        for text in ["2025-02-29T00:00:00Z", "2025-01-01 00:00:00Z", "2025-01-01T24:00:00Z", ""] {
+        for text in [
+            "2025-02-29T00:00:00Z",
+            "2025-01-01 00:00:00Z",
+            "2025-01-01T24:00:00Z",
+            "",
+        ] {
             assert!(text.parse::<Time>().is_err(), "{text}");
         }
     }

@@ -32,7 +32,7 @@ fn every_crl_is_served_or_refused_with_its_rule() {
                 "-in",
                 path(&crl),
                 "-noout",
-                "-issuer_hash",
+                "-hash",
             ],
         );
         let Some(candidates) = authorities.get(issuer.trim()) else {

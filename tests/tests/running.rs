@@ -145,6 +145,7 @@ fn a_moved_clock_never_brings_stale_answers() {
 /// The edge of a running system, started once more with the clock moved.
 struct FakedEdge {
     child: Child,
+    pid: u32,
     url: String,
     admin: String,
 }
@@ -190,8 +191,12 @@ impl FakedEdge {
                 state[key].as_str().expect("a URL").trim_end_matches('/')
             )
         };
+        let pid = state["pid"]
+            .as_u64()
+            .and_then(|pid| u32::try_from(pid).ok());
         let edge = Self {
             child,
+            pid: pid.expect("a pid"),
             url: url("listen"),
             admin: url("admin"),
         };
@@ -204,9 +209,12 @@ impl FakedEdge {
 
 impl Drop for FakedEdge {
     fn drop(&mut self) {
-        // faketime replaces itself by the program it starts.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // faketime waits for the edge that it started, and ends with it.
+        signal("-TERM", self.pid);
+        let status = self.child.wait();
+        if !std::thread::panicking() {
+            assert!(status.is_ok_and(|status| status.success()));
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Default for DaemonConfig {
         Self {
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             log_format: LogFormat::default(),
-            log_filter: "info".to_owned(),
+            log_filter: "info,notify=warn".to_owned(),
             state_file: None,
             stop_timeout_seconds: 30,
         }
