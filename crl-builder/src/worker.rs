@@ -227,6 +227,8 @@ impl<S: Signer> Worker<S> {
         );
         self.floor = crl.number().cloned().unwrap_or_else(|| self.floor.clone());
         self.built = Some(started);
+        // A ledger that was restored ends before events that once concerned this issuer.
+        self.concerned = self.concerned.min(as_of);
         self.succeeded(&crl, as_of);
         Ok(Duration::ZERO)
     }

@@ -205,9 +205,11 @@ fn read_objects(
     manifest: &Manifest,
     known: &BTreeSet<String>,
 ) -> Result<Vec<CandidateObject>, Refusal> {
-    manifest
+    // The newest first: small layers are folded away soon after, while a large base stays for long.
+    let mut objects = manifest
         .objects
         .iter()
+        .rev()
         .map(|object| {
             let content = if known.contains(&object.sha256) {
                 Content::Known
@@ -219,7 +221,9 @@ fn read_objects(
                 content,
             })
         })
-        .collect()
+        .collect::<Result<Vec<_>, Refusal>>()?;
+    objects.reverse();
+    Ok(objects)
 }
 
 /// A refusal is retried at every look (a missing object may still arrive) but reported once.

@@ -67,12 +67,51 @@ impl Issued {
             );
         }
         for certificate in [&self.good, &self.revoked] {
-            let findings = clients::pkilint(system, "lint_pkix_cert", &[], certificate);
-            assert!(findings.is_empty(), "{findings:#?}");
             let response = self.ocsp_response(certificate, &[]);
             let findings = clients::pkilint(system, "lint_ocsp_response", &[], &response);
             assert!(findings.is_empty(), "{findings:#?}");
         }
+        let responder = self.responder();
+        let client = self.issue("client", "/CN=Jan Novák", "email:jan@example.org");
+        let code = self.issue(
+            "code-signing",
+            "/C=CZ/O=Spolek/CN=Spolek",
+            "email:s@example.org",
+        );
+        for certificate in [&self.good, &self.revoked, &responder, &client, &code] {
+            let findings = clients::pkilint(system, "lint_pkix_cert", &[], certificate);
+            assert!(findings.is_empty(), "{certificate:?}: {findings:#?}");
+        }
+    }
+
+    /// A certificate of another profile.
+    fn issue(&self, profile: &str, subject: &str, alt_name: &str) -> PathBuf {
+        let key = "ec -pkeyopt ec_paramgen_curve:P-256";
+        let alt_name = format!("subjectAltName={alt_name}");
+        let csr = self
+            .system
+            .csr(profile, key, subject, &["-addext", &alt_name]);
+        let out = csr.with_extension("pem");
+        let (csr, file) = (e2e::system::path(&csr), e2e::system::path(&out));
+        let arguments = ["issue", "--profile", profile, "--issuer", ISSUER, "--csr"];
+        self.system
+            .avouch(&[&arguments[..], &[csr, "--out", file]].concat())
+            .ok();
+        out
+    }
+
+    /// The certificate of the responder, as openssl finds it in a response.
+    fn responder(&self) -> PathBuf {
+        let response = self.ocsp_response(&self.good, &[]);
+        let response = e2e::system::path(&response);
+        let arguments = ["ocsp", "-respin", response, "-noverify", "-resp_text"];
+        let text = program(self.system.folder(), "openssl", arguments)
+            .ok()
+            .stdout;
+        let der = pki::pem::decode(&text, "CERTIFICATE").expect("a certificate in the response");
+        let out = self.system.folder().join("responder.pem");
+        std::fs::write(&out, pki::pem::encode("CERTIFICATE", &der)).expect("written");
+        out
     }
 
     /// The OCSP request for a certificate, made by openssl.

@@ -35,9 +35,10 @@ fn every_crl_is_served_or_refused_with_its_rule() {
                 "-hash",
             ],
         );
-        let Some(candidates) = authorities.get(issuer.trim()) else {
-            panic!("PKITS has no certificate for the issuer of {stem}");
-        };
+        // One of them bears a name that no CA has; its own CA is the one of its file's name.
+        let own = format!("{}Cert.pem", stem.trim_end_matches("CRL"));
+        let own = vec![system.folder().join(own)];
+        let candidates = authorities.get(issuer.trim()).unwrap_or(&own);
         let verifying = candidates
             .iter()
             .find(|ca| signature_is_good(&system, &crl, ca));
@@ -86,10 +87,7 @@ fn every_crl_is_served_or_refused_with_its_rule() {
     );
     for known_bad in ["BadCRLSignatureCACRL", "BadCRLIssuerNameCACRL"] {
         let found = refused.iter().any(|line| line.starts_with(known_bad));
-        assert!(
-            found || known_bad == "BadCRLIssuerNameCACRL",
-            "{known_bad} must be refused"
-        );
+        assert!(found, "{known_bad} must be refused");
     }
 }
 

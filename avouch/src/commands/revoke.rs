@@ -158,24 +158,26 @@ async fn wait(
 
 async fn until_ocsp(edge: &Edge<'_>, serial: &Serial, asked: Instant) -> Result<Duration> {
     loop {
-        if shows_by_ocsp(edge, serial).await? {
+        if shows_by_ocsp(edge, serial).await {
             return Ok(asked.elapsed());
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
-async fn shows_by_ocsp(edge: &Edge<'_>, serial: &Serial) -> Result<bool> {
-    Ok(match edge.ocsp(serial).await? {
-        OcspAnswer::Signed(answer) => matches!(answer.status, CertStatus::Revoked { .. }),
-        OcspAnswer::Refused(_) => false,
-    })
+/// An error is "not yet": the revocation stands, and an edge that is being restarted answers soon. What still fails
+/// when the time is up is told then.
+async fn shows_by_ocsp(edge: &Edge<'_>, serial: &Serial) -> bool {
+    match edge.ocsp(serial).await {
+        Ok(OcspAnswer::Signed(answer)) => matches!(answer.status, CertStatus::Revoked { .. }),
+        Ok(OcspAnswer::Refused(_)) | Err(_) => false,
+    }
 }
 
 async fn until_crl(edge: &Edge<'_>, serial: &Serial, asked: Instant) -> Result<Duration> {
     let mut seen = None;
     loop {
-        if let Some(served) = edge.crl(seen.as_ref()).await? {
+        if let Ok(Some(served)) = edge.crl(seen.as_ref()).await {
             if served.crl.find(serial).is_some() {
                 return Ok(asked.elapsed());
             }

@@ -1,6 +1,6 @@
 //! How every Avouch daemon starts, logs, exposes metrics and health, and stops.
 //!
-//! A daemon's `main` is three lines: parse the options, call [`run`], return its exit code. [`run`] reads the
+//! A daemon's `main` is three lines: parse the options, call [`run()`], return its exit code. [`run()`] reads the
 //! configuration, starts logging (on stderr), the admin listener (`/metrics`, `/healthz`, `/readyz`) on a thread of its
 //! own, and hands a [`Context`] to the daemon's own function. SIGTERM or SIGINT cancels [`Context::stop`]; the daemon
 //! returns when its work is done, and the process exits 0.

@@ -5,7 +5,7 @@
 //! answer set stores the former per certificate and the latter once, and puts each response together when it is asked
 //! for, through [`pki::ocsp::response::Template`]; the bytes are the same wherever that happens.
 //!
-//! - [`AnswerSet`] reads one object, [`Builder`] makes one, [`merge`] folds several into one.
+//! - [`AnswerSet`] reads one object, [`Builder`] makes one, [`merge()`] folds several into one.
 //! - [`Layered`] is what is served: a base under small deltas, of which the newest decides.
 //!
 //! The format is written down octet by octet in `docs/answer-set.md`.

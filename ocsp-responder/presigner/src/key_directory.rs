@@ -14,6 +14,9 @@ use pki::{Certificate, KeyKind, Time};
 
 use crate::responder::Responder;
 
+/// A key stays for 30 days after its certificate has ended, in seconds.
+const KEPT_AFTER_END: i64 = 30 * 86_400;
+
 /// The directory of one issuer.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyDirectory {
@@ -93,13 +96,16 @@ impl KeyDirectory {
         Ok(())
     }
 
-    /// Removes keys whose certificates have ended.
+    /// Removes keys that were made here and whose certificates have ended a month ago.
     pub(crate) fn remove_ended(&self, now: Time) -> io::Result<()> {
         for certificate_path in self.files("cer")? {
             let Ok(certificate) = read_certificate(&certificate_path) else {
                 continue;
             };
-            if certificate.not_after() < now {
+            // A key that was brought here is never deleted, and none at once: the clock may be wrong for a moment.
+            let name = hex::encode(certificate.public_key().fingerprint());
+            let made_here = certificate_path.file_stem() == Some(name.as_ref());
+            if made_here && certificate.not_after().plus_seconds(KEPT_AFTER_END) < now {
                 let key_path = certificate_path.with_extension("key");
                 tracing::info!("{} has ended and is removed", key_path.display());
                 match fs::remove_file(&key_path) {

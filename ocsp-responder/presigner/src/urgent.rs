@@ -98,6 +98,11 @@ impl Worker {
         let (set, unfit) =
             assemble(&signed, &needed.remove, &self.ca, self.rules(), now).map_err(failed)?;
         self.note_unfit(unfit);
+        let view = self.published.view();
+        let removes = |entry: &answers::Entry<'_>| view.get(entry.serial().as_bytes()).is_some();
+        if set.good() + set.revoked() == 0 && !set.entries().any(|entry| removes(&entry)) {
+            return self.publish_place().await;
+        }
         let as_of = self.settle_events();
         self.published
             .publish(Some(set), as_of)
@@ -148,6 +153,9 @@ impl Worker {
     /// Remembers certificates whose answers break a rule; the health of the issuer shows them.
     pub(crate) fn note_unfit(&mut self, unfit: Vec<(Serial, String)>) {
         for (serial, why) in unfit {
+            if self.unfit.get(&serial) == Some(&why) {
+                continue;
+            }
             tracing::error!(
                 issuer = self.issuer.name,
                 "certificate {serial} is not answered any more: {why}"

@@ -26,6 +26,8 @@ use crate::sweep::{Criteria, Sweep};
 
 /// Without any other reason, an issuer is looked through this often: expired certificates leave then.
 const SWEEP_EVERY: i64 = 3600;
+/// What cannot be answered is tried again this often.
+const UNFIT_AGAIN: i64 = 2;
 /// Renewals of some minutes are collected into one sweep.
 const RENEW_EVERY: i64 = 60;
 /// How often an idle worker looks at the clock.
@@ -65,6 +67,8 @@ pub struct Worker {
     pub(crate) trouble: Option<String>,
     /// Certificates that cannot be answered, and why.
     pub(crate) unfit: BTreeMap<Serial, String>,
+    /// When they are looked at again.
+    pub(crate) unfit_again: Time,
     rest_until: Option<Instant>,
 }
 
@@ -118,6 +122,7 @@ impl Worker {
             complete: false,
             trouble: None,
             unfit: BTreeMap::new(),
+            unfit_again: shared.clock.now(),
             rest_until: None,
             shared,
             issuer,
@@ -135,9 +140,12 @@ impl Worker {
     /// Works until the daemon stops.
     pub async fn run(mut self, stop: &Stopper) {
         while !stop.is_stopped() {
-            if self.step().await == Step::Idle {
-                self.wait(stop).await;
-            }
+            // After work, too, what has become ready beside it is taken: urgent work may never end.
+            let longest = match self.step().await {
+                Step::Done => Duration::ZERO,
+                Step::Idle => TICK,
+            };
+            self.wait(stop, longest).await;
         }
     }
 
@@ -176,7 +184,7 @@ impl Worker {
     pub async fn settle(&mut self) {
         while self.step().await == Step::Done || self.is_waiting() {
             if self.is_waiting() {
-                self.wait(&Stopper::new()).await;
+                self.wait(&Stopper::new(), TICK).await;
             }
         }
     }
@@ -197,6 +205,7 @@ impl Worker {
         self.take_news()
             .await
             .map_err(Failed::at("reading the ledger"))?;
+        self.look_again_at_unfit();
         let lost = self.care.attend(&self.shared, &self.issuer, &self.ca).await;
         if lost.map_err(Failed::at("looking after the responder"))? {
             self.sweep_wanted = true;
@@ -204,11 +213,10 @@ impl Worker {
         if self.care.responder().is_none() {
             return Ok(Step::Idle);
         }
-        if self.publish_urgent().await? {
-            return Ok(Step::Done);
-        }
+        // A sweep goes on a page at a time also while urgent work keeps coming: only it finds what was missed.
+        let urgent = self.publish_urgent().await?;
         self.begin_sweep_if_due().await?;
-        if self.sweep_on().await? || self.start_background() || self.end_sweep().await? {
+        if self.sweep_on().await? || self.start_background() || self.end_sweep().await? || urgent {
             return Ok(Step::Done);
         }
         Ok(Step::Idle)
@@ -236,6 +244,19 @@ impl Worker {
                 .inspect_err(|_| self.inbox.put(ledger::ChangeKind::IssuerChanged, None))?;
         }
         Ok(())
+    }
+
+    /// What broke a rule may fit soon: a revocation that another machine's clock dated a little ahead
+    /// of ours cannot be answered before that moment (OCSP-34), and must be then.
+    fn look_again_at_unfit(&mut self) {
+        let now = self.shared.clock.now();
+        // Longer than that: the clock was set back.
+        let waiting = (1..=UNFIT_AGAIN).contains(&now.seconds_until(self.unfit_again));
+        if !self.unfit.is_empty() && !waiting {
+            self.unfit_again = now.plus_seconds(UNFIT_AGAIN);
+            let serials = self.unfit.keys().take(MOST_URGENT);
+            self.pending.revoked.extend(serials);
+        }
     }
 
     /// The issuer changed in the ledger.
@@ -342,14 +363,13 @@ impl Worker {
         self.settled
     }
 
-    async fn wait(&mut self, stop: &Stopper) {
+    async fn wait(&mut self, stop: &Stopper, longest: Duration) {
         let rest = self
             .rest_until
             .map(|until| until.saturating_duration_since(Instant::now()));
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(rest.unwrap_or(TICK)) => {}
-            () = self.inbox.arrived(), if rest.is_none() => {}
             () = self.care.renewed() => {}
             signed = Background::signed(&mut self.background) => self.finish_background(signed).await,
             set = self.published.folded() => {
@@ -359,6 +379,8 @@ impl Worker {
                 }
                 self.after_publication();
             }
+            () = self.inbox.arrived(), if rest.is_none() => {}
+            () = tokio::time::sleep(rest.unwrap_or(longest)) => {}
         }
     }
 

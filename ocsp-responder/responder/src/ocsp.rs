@@ -56,6 +56,10 @@ pub(crate) fn answer<'a>(live: &'a Live, der: &[u8], now: Time) -> (Said, Counte
         HashAlgorithm::Sha256 => Hash::Sha256,
         _ => Hash::Other,
     };
+    // Issuers are found by their hashes, which are as long as the named algorithm makes them (OCSP-40).
+    if id.name_hash.len() != hash_length(hash) || id.key_hash.len() != hash_length(hash) {
+        return error(ErrorStatus::Unauthorized, None, hash);
+    }
     // An answer signed ahead is about one certificate; part of an answer is none (OCSP-10).
     if request.count() != 1 {
         return error(ErrorStatus::Unauthorized, None, hash);
@@ -87,6 +91,15 @@ pub(crate) fn answer<'a>(live: &'a Live, der: &[u8], now: Time) -> (Said, Counte
             issuers.first().map(AsRef::as_ref),
             hash,
         ),
+    }
+}
+
+/// Octets of the hashes that answers are signed for; none for others (OCSP-18).
+const fn hash_length(hash: Hash) -> usize {
+    match hash {
+        Hash::Sha1 => 20,
+        Hash::Sha256 => 32,
+        Hash::Other => 0,
     }
 }
 

@@ -346,7 +346,7 @@ fn freshest_complete(crl: &Subject<'_>) -> Judgement {
     )
 }
 
-/// Only distributionPoint [0]; neither reasons [1] nor cRLIssuer [2].
+/// Only distributionPoint `[0]`; neither reasons `[1]` nor cRLIssuer `[2]`.
 fn freshest_points(crl: &Subject<'_>) -> Judgement {
     let Some(extension) = extension(crl, &oid::FRESHEST_CRL) else {
         return Ok(());

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use telemetry::Stopper;
@@ -21,6 +22,8 @@ use crate::metrics::Metrics;
 
 /// Requests of one connection that are done at the same time; more wait in the socket.
 const AT_ONCE: usize = 32;
+/// After a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The listening socket; the file goes when this does.
 #[derive(Debug)]
@@ -74,7 +77,11 @@ impl Socket {
                         };
                         connections.spawn(connection.serve(stream));
                     }
-                    Err(error) => tracing::error!("a connection could not be accepted: {error}"),
+                    Err(error) => {
+                        tracing::error!("a connection could not be accepted: {error}");
+                        // Out of descriptors, most likely: the next try would fail as fast.
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 },
                 Some(ended) = connections.join_next() => finished(ended)?,
             }

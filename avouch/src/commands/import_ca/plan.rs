@@ -67,12 +67,15 @@ impl Plan {
         self.key.is_some() || self.issuer.signs
     }
 
-    /// Every entry of every CRL; of one serial in several, the entry of the newest comes last and changes nothing.
+    /// Every entry of every CRL, the newest CRL first, since the first word about a serial stands. A hold counts
+    /// in the newest alone: one that a later CRL no longer has was released.
     pub(super) fn revoked_by_crls(&self) -> impl Iterator<Item = ImportedCertificate> {
-        let entries = self
-            .crls
-            .iter()
-            .flat_map(|crl| crl.entries().filter_map(Result::ok));
+        let newest_first = self.crls.iter().rev().enumerate();
+        let entries = newest_first.flat_map(|(age, crl)| {
+            crl.entries().filter_map(Result::ok).filter(move |entry| {
+                age == 0 || entry.reason != Some(RevocationReason::CertificateHold)
+            })
+        });
         entries.map(|entry| ImportedCertificate {
             serial: entry.serial,
             not_after: None,

@@ -20,7 +20,7 @@ use pki::{
 };
 use signer::ca_certificate::{self, Signer};
 use signer::engine::Engine;
-use signer::journal::Journal;
+use signer::journal::{Journal, JournalError};
 use signer::journal_record::Record;
 use signer::keyring::{Keyring, save_certificate};
 use signer::policy::Policy;
@@ -115,9 +115,15 @@ impl Fixture {
 
     pub(crate) fn engine_with(&self, policy: Policy) -> Engine {
         let store = EncryptedStore::open(&self.keys(), &SecretString::from(PASSPHRASE)).unwrap();
-        let mut state = State::default();
-        let journal =
-            Journal::open(&self.journal(), |entry, record| state.replay(entry, record)).unwrap();
+        let (journal, state) = loop {
+            let mut state = State::default();
+            match Journal::open(&self.journal(), |entry, record| state.replay(entry, record)) {
+                Ok(journal) => break (journal, state),
+                // A program that another test starts shares our open files until it replaces itself.
+                Err(JournalError::InUse(_)) => std::thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
+        };
         let engine = Engine::new(
             Keyring::new(store),
             journal,
