@@ -49,7 +49,7 @@ pub(crate) fn certificates(path: &std::path::Path) -> Result<Vec<Certificate>> {
     let certificates = blocks.iter().enumerate().map(|(index, der)| {
         Certificate::from_der(der).map_err(|error| {
             Failure::new(format!(
-                "{}: certificate {} is not understood: {error}",
+                "{}: certificate {} is not one of RFC 5280 section 4.1: {error}",
                 path.display(),
                 index + 1
             ))

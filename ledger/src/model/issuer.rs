@@ -94,7 +94,7 @@ impl Issuer {
             return Err(LedgerError::refused(
                 "certificate",
                 format!(
-                    "{} is not a CA certificate; give the certificate of the issuer",
+                    "{} is not a CA certificate (RFC 5280 section 4.2.1.9: cA TRUE); give the certificate of the issuer",
                     certificate.subject()
                 ),
             ));
