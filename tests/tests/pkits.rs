@@ -48,7 +48,9 @@ fn every_crl_is_served_or_refused_with_its_rule() {
             .find(|ca| signature_is_good(&system, &crl, ca));
         let ca = verifying.unwrap_or(&candidates[0]);
         let again = names.contains_key(ca);
-        let name = names.entry(ca.clone()).or_insert(format!("pkits{number}"));
+        let name = names
+            .entry(ca.clone())
+            .or_insert_with(|| format!("pkits{number}"));
         let import = system.avouch(&[
             "import",
             "ca",
