@@ -71,6 +71,9 @@ pub enum LedgerError {
         /// The serial number.
         serial: Serial,
     },
+    /// The key may not be certified any more (I5).
+    #[error("this key is known to be compromised; make a new one")]
+    KeyBlocked,
     /// The request id was used before.
     #[error("the request id {0} was used before; a signing request needs a fresh one")]
     RequestIdTaken(String),

@@ -1,10 +1,10 @@
 //! Issuing: from the order through the reservation to the record.
 
-use ledger::{Issuer, LedgerError, Reservation};
+use ledger::{Ground, Issuer, LedgerError, Reservation, RevocationRequest};
 use pki::certificate_builder::assemble;
 use pki::profile::Profile;
 use pki::refusal::Refusal;
-use pki::{Certificate, Serial, SignatureAlgorithm};
+use pki::{Certificate, RevocationReason, Serial, SignatureAlgorithm};
 use signer_client::{IssueCertificate, SignerError};
 
 use crate::build::Plan;
@@ -18,7 +18,6 @@ impl<S: Signer> Issuance<S> {
     pub async fn issue(&self, order: &Order, profile: &Profile) -> Result<Issued, IssuanceError> {
         let issuer = self.issuer(&order.issuer).await?;
         let ca = read_ca(&issuer)?;
-        self.check_key(order).await?;
         let now = self.clock.now();
         let plan = Plan::new(order, profile, &issuer, &ca, now, self.base_url.as_deref())?;
 
@@ -30,6 +29,7 @@ impl<S: Signer> Issuance<S> {
             match self.ledger.reserve_serial(&reservation).await {
                 Ok(()) => return self.complete(&reservation, &issuer, &ca).await,
                 Err(LedgerError::SerialTaken { .. }) if attempts < RETRIES => attempts += 1,
+                Err(LedgerError::KeyBlocked) => return Err(compromised_key().into()),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -86,6 +86,7 @@ impl<S: Signer> Issuance<S> {
             .ledger
             .record_certificate(&issuer.name, serial, &der)
             .await?;
+        self.revoke_if_compromised(reservation).await?;
         tracing::info!(
             issuer = issuer.name,
             %serial,
@@ -109,21 +110,28 @@ impl<S: Signer> Issuance<S> {
         Ok(issuer.ok_or_else(|| LedgerError::UnknownIssuer(name.to_owned()))?)
     }
 
-    /// I5: a key that was compromised is never certified again.
-    async fn check_key(&self, order: &Order) -> Result<(), IssuanceError> {
-        if self
-            .ledger
-            .is_key_blocked(&order.public_key.fingerprint())
-            .await?
-        {
-            return Err(Refusal::new(
-                "I5",
-                "publicKey",
-                "this key is known to be compromised",
-                "Make a new key; renewal after a compromise needs one.",
-            )
-            .into());
+    /// A key may have become known as compromised while its request waited for the signer. The certificate exists then
+    /// and is told about, but is not good for a moment longer.
+    async fn revoke_if_compromised(&self, reservation: &Reservation) -> Result<(), IssuanceError> {
+        let blocked = self.ledger.is_key_blocked(&reservation.spki_sha256);
+        if !blocked.await? {
+            return Ok(());
         }
+        let request = RevocationRequest {
+            issuer: reservation.issuer.clone(),
+            serial: reservation.serial,
+            reason: RevocationReason::KeyCompromise,
+            ground: Ground::Support,
+            actor: "issuance".to_owned(),
+            case: Some("key compromised while the request waited for the signer".to_owned()),
+            invalidity_date: None,
+        };
+        self.ledger.revoke(&request).await?;
+        tracing::warn!(
+            issuer = reservation.issuer,
+            serial = %reservation.serial,
+            "revoked at once: its key became known as compromised while the request waited for the signer"
+        );
         Ok(())
     }
 
@@ -219,6 +227,16 @@ impl<S: Signer> Drop for InFlight<'_, S> {
     fn drop(&mut self) {
         self.issuance.in_flight().remove(&self.request_id);
     }
+}
+
+/// I5: a key that was compromised is never certified again.
+fn compromised_key() -> Refusal {
+    Refusal::new(
+        "I5",
+        "publicKey",
+        "this key is known to be compromised",
+        "Make a new key; renewal after a compromise needs one.",
+    )
 }
 
 pub(crate) fn read_ca(issuer: &Issuer) -> Result<Certificate, IssuanceError> {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keystore::SigningKey;
-use ledger::{ChangeKind, Issuer, IssuerPolicy, Ledger, Origin, Subjects};
+use ledger::{ChangeKind, Issuer, IssuerPolicy, Ledger, Origin, Reservation, Subjects};
 use pki::certificate_builder::{GeneralName, TbsCertificate, assemble, extension};
 use pki::name_rules::{AttributeKind, SubjectAttribute};
 use pki::profile::{Profile, ProfileDocument, RuleSet};
 use pki::{
-    Certificate, HashAlgorithm, KeyKind, KeyUsage, ManualClock, Name, PublicKey, Serial,
-    SignatureAlgorithm, Time, oid,
+    Certificate, HashAlgorithm, KeyKind, KeyUsage, ManualClock, Name, PublicKey, RevocationReason,
+    Serial, SignatureAlgorithm, Time, oid,
 };
 use signer_client::{IssueCertificate, RefusalCode, SignerError};
 
@@ -128,6 +128,12 @@ impl World {
     async fn issue(&self, order: &Order) -> Result<Issued, IssuanceError> {
         self.issuance.issue(order, &profile("server")).await
     }
+
+    /// What is reserved and neither recorded nor given up.
+    async fn open_reservations(&self) -> Vec<Reservation> {
+        let open = self.ledger.pending_reservations().await;
+        open.expect("looked up")
+    }
 }
 
 fn ca_certificate(key: &SigningKey, days: i64) -> Certificate {
@@ -236,14 +242,7 @@ async fn a_certificate_is_issued_verified_and_recorded() {
             .await
             .expect("the feed");
         assert_eq!(change[0].kind, ChangeKind::Issued);
-        assert!(
-            world
-                .ledger
-                .pending_reservations()
-                .await
-                .expect("looked up")
-                .is_empty()
-        );
+        assert!(world.open_reservations().await.is_empty());
     }
 }
 
@@ -398,14 +397,7 @@ async fn what_breaks_rules_never_reaches_the_signer() {
         Err(IssuanceError::Lint(_))
     ));
     assert_eq!(world.signer.asked.load(Ordering::SeqCst), 0);
-    assert!(
-        world
-            .ledger
-            .pending_reservations()
-            .await
-            .expect("looked up")
-            .is_empty()
-    );
+    assert!(world.open_reservations().await.is_empty());
 }
 
 #[tokio::test]
@@ -415,15 +407,7 @@ async fn an_absent_signer_leaves_a_reservation_that_is_finished_later() {
     let Err(IssuanceError::SignerAway { serial, .. }) = world.issue(&order()).await else {
         panic!("the signer is away");
     };
-    assert_eq!(
-        world
-            .ledger
-            .pending_reservations()
-            .await
-            .expect("looked up")
-            .len(),
-        1
-    );
+    assert_eq!(world.open_reservations().await.len(), 1);
     let still_away = world.issuance.recover().await.expect("looked up");
     assert!(matches!(
         still_away[0].outcome,
@@ -461,6 +445,32 @@ async fn an_absent_signer_leaves_a_reservation_that_is_finished_later() {
 }
 
 #[tokio::test]
+async fn a_key_compromised_while_its_request_waits_is_revoked_at_once() {
+    let world = World::new(KeyKind::P256).await;
+    let order = order();
+    world.signer.set(Mood::Away);
+    world.issue(&order).await.expect_err("the signer is away");
+    world
+        .ledger
+        .block_key(&order.public_key.fingerprint(), "lost", "test")
+        .await
+        .expect("blocked");
+    world.signer.set(Mood::Signs);
+    let recovered = world.issuance.recover().await.expect("looked up");
+    let issued = recovered[0].outcome.as_ref().expect("issued");
+    let record = world
+        .ledger
+        .certificate("member", issued.certificate.serial())
+        .await
+        .expect("looked up")
+        .expect("recorded");
+    assert_eq!(
+        record.revocation.expect("revoked").reason,
+        RevocationReason::KeyCompromise
+    );
+}
+
+#[tokio::test]
 async fn a_refusal_ends_the_reservation() {
     for mood in [Mood::Refuses, Mood::Errs] {
         let world = World::new(KeyKind::P256).await;
@@ -470,14 +480,7 @@ async fn a_refusal_ends_the_reservation() {
             Mood::Refuses => assert!(matches!(error, IssuanceError::SignerRefused { .. })),
             _ => assert!(matches!(error, IssuanceError::WrongSignature { .. })),
         }
-        assert!(
-            world
-                .ledger
-                .pending_reservations()
-                .await
-                .expect("looked up")
-                .is_empty()
-        );
+        assert!(world.open_reservations().await.is_empty());
         world.signer.set(Mood::Signs);
         assert!(world.issue(&order()).await.is_ok());
     }
@@ -494,14 +497,7 @@ async fn one_bad_reservation_never_stops_the_next() {
     let refused = world.issuance.recover().await.expect("looked up");
     assert_eq!(refused.len(), 3);
     assert!(refused.iter().all(|item| item.outcome.is_err()));
-    assert!(
-        world
-            .ledger
-            .pending_reservations()
-            .await
-            .expect("looked up")
-            .is_empty()
-    );
+    assert!(world.open_reservations().await.is_empty());
 }
 
 /// OCSP-60 to OCSP-66.

@@ -58,6 +58,8 @@ pub enum ImportedStatus {
         time: Time,
         /// Why; `Unspecified` when the source gave no reason.
         reason: RevocationReason,
+        /// Since when the key or the certificate may have been abused, when the source says so (RFC 5280 section 5.3.2).
+        invalidity_date: Option<Time>,
     },
 }
 

@@ -5,7 +5,7 @@ mod plan;
 
 use std::collections::HashMap;
 
-use pki::{RevocationReason, Serial, Time};
+use pki::{Serial, Time};
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection, query};
@@ -13,7 +13,6 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection, query};
 use self::bulk::{ChangeRow, RevocationRow};
 use self::plan::{Incoming, Known, News, Verdict};
 use super::SqliteStore;
-use super::keys;
 use super::rows::{decode_serial, encode_serial, hash, issuer_id, reason, state};
 use super::write::{Act, Write};
 use crate::error::LedgerError;
@@ -83,6 +82,7 @@ pub(super) async fn import(
                     serial: item.serial,
                     time,
                     reason,
+                    invalidity_date: item.invalidity_date,
                 });
             }
         }
@@ -98,7 +98,8 @@ pub(super) async fn import(
     bulk::insert_documents(write.connection(), id, &added).await?;
     bulk::insert_revocations(write.connection(), id, actor, &revocations).await?;
     bulk::insert_changes(write.connection(), id, at, &changes).await?;
-    block_compromised_keys(&mut write, at, &incoming, &revocations).await?;
+    let touched: Vec<_> = changes.iter().map(|change| change.serial).collect();
+    bulk::block_compromised_keys(write.connection(), id, at, &touched).await?;
 
     let detail = json!({
         "rows": incoming.len(),
@@ -175,32 +176,4 @@ fn known_row(row: &SqliteRow) -> Result<(Serial, Known), LedgerError> {
         revoked,
     };
     Ok((decode_serial(row.try_get("serial")?)?, known))
-}
-
-/// A key that was revoked as compromised before we came is as unusable as one revoked here.
-async fn block_compromised_keys(
-    write: &mut Write<'_>,
-    at: Time,
-    incoming: &[Incoming<'_>],
-    revocations: &[RevocationRow],
-) -> Result<(), LedgerError> {
-    for revocation in revocations
-        .iter()
-        .filter(|row| row.reason == RevocationReason::KeyCompromise)
-    {
-        let item = incoming
-            .binary_search_by_key(&revocation.serial, |item| item.serial)
-            .ok()
-            .map(|at| &incoming[at]);
-        if let Some(certificate) = item.and_then(|item| item.certificate.as_ref()) {
-            keys::insert(
-                write.connection(),
-                at,
-                &certificate.spki_sha256,
-                "keyCompromise",
-            )
-            .await?;
-        }
-    }
-    Ok(())
 }

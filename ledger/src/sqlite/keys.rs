@@ -12,9 +12,18 @@ pub(super) async fn is_blocked(
     store: &SqliteStore,
     spki_sha256: &[u8; 32],
 ) -> Result<bool, LedgerError> {
+    let mut reader = store.readers.acquire().await?;
+    contains(&mut reader, spki_sha256).await
+}
+
+/// Whether the key is blocked, as this connection sees it.
+pub(super) async fn contains(
+    connection: &mut SqliteConnection,
+    spki_sha256: &[u8; 32],
+) -> Result<bool, LedgerError> {
     let blocked = query_scalar("SELECT EXISTS (SELECT 1 FROM blocked_key WHERE spki_sha256 = ?)")
         .bind(&spki_sha256[..])
-        .fetch_one(&store.readers)
+        .fetch_one(connection)
         .await?;
     Ok(blocked)
 }

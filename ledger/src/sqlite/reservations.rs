@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, query, query_scalar};
 
 use super::SqliteStore;
+use super::keys;
 use super::rows::{
     decode_serial, encode_serial, hash, issuer_id, origin_code, state, to_i64, to_u64,
 };
@@ -23,6 +24,9 @@ pub(super) async fn reserve(
     let mut write = Write::begin(store, at).await?;
     let id = issuer_id(write.connection(), issuer).await?;
     let column = encode_serial(serial);
+    if keys::contains(write.connection(), &reservation.spki_sha256).await? {
+        return Err(LedgerError::KeyBlocked);
+    }
 
     let inserted = query(
         "INSERT INTO certificate (issuer, serial, state, origin, not_after, recorded_at, profile, requested_by, \

@@ -1,7 +1,7 @@
 use ledger::{
     ChangeKind, Ground, ImportSummary, ImportedCertificate, ImportedStatus, LedgerError, Origin,
 };
-use pki::{RevocationReason, Time};
+use pki::{Certificate, RevocationReason, Time};
 
 use crate::Place;
 use crate::fixtures::{
@@ -14,6 +14,7 @@ fn revoked(reason: RevocationReason) -> ImportedStatus {
     ImportedStatus::Revoked {
         time: LONG_AGO,
         reason,
+        invalidity_date: Some(LONG_AGO),
     }
 }
 
@@ -74,8 +75,12 @@ pub(crate) async fn statuses_as_they_were<P: Place>() {
     assert_eq!(record.subject.as_deref(), Some("CN=old-1.example"));
     let revocation = record.revocation.unwrap();
     assert_eq!(
-        (revocation.ground, revocation.time),
-        (Ground::Imported, LONG_AGO)
+        (
+            revocation.ground,
+            revocation.time,
+            revocation.invalidity_date
+        ),
+        (Ground::Imported, LONG_AGO, Some(LONG_AGO))
     );
     let changes = ledger.changes_after(2, 10).await.unwrap();
     assert!(
@@ -176,8 +181,17 @@ pub(crate) async fn later_sources_complete_earlier_ones<P: Place>() {
         (Some(NOW), Some(LATER))
     );
     assert_eq!(
-        (record.certificate, record.subject.as_deref()),
-        (Some(der), Some("CN=old-9.example"))
+        (record.certificate.as_ref(), record.subject.as_deref()),
+        (Some(&der), Some("CN=old-9.example"))
+    );
+
+    let key = Certificate::from_der(record.certificate.as_deref().unwrap())
+        .unwrap()
+        .public_key()
+        .fingerprint();
+    assert!(
+        ledger.is_key_blocked(&key).await.unwrap(),
+        "the key of a compromise known before its certificate"
     );
 
     let good = imported(10, ImportedStatus::Good);

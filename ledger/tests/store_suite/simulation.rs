@@ -170,6 +170,7 @@ async fn import(
         true => ImportedStatus::Revoked {
             time: before.0,
             reason: before.1,
+            invalidity_date: None,
         },
         false => ImportedStatus::Good,
     };

@@ -109,6 +109,7 @@ fn certificate(entry: Entry) -> ImportedCertificate {
             Some(revocation) => ImportedStatus::Revoked {
                 time: revocation.time,
                 reason: revocation.reason,
+                invalidity_date: revocation.invalidity_date,
             },
             None => ImportedStatus::Good,
         },

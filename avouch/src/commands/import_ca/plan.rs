@@ -84,6 +84,7 @@ impl Plan {
             status: ImportedStatus::Revoked {
                 time: entry.revocation_date,
                 reason: entry.reason.unwrap_or(RevocationReason::Unspecified),
+                invalidity_date: entry.invalidity_date,
             },
         })
     }

@@ -22,6 +22,7 @@ pub(super) struct RevocationRow {
     pub(super) serial: Serial,
     pub(super) time: Time,
     pub(super) reason: RevocationReason,
+    pub(super) invalidity_date: Option<Time>,
 }
 
 pub(super) async fn insert_certificates(
@@ -94,9 +95,9 @@ pub(super) async fn insert_revocations(
 ) -> Result<(), LedgerError> {
     for chunk in rows.chunks(ROWS) {
         let statement = insert(
-            "revocation (issuer, ground, actor, serial, seq, time, reason)",
+            "revocation (issuer, ground, actor, serial, seq, time, reason, invalidity_date)",
             3,
-            4,
+            5,
             chunk.len(),
         );
         let mut insert = query(AssertSqlSafe(statement))
@@ -109,7 +110,8 @@ pub(super) async fn insert_revocations(
                 .bind(encode_serial(&row.serial))
                 .bind(to_i64(row.seq)?)
                 .bind(row.time.unix())
-                .bind(row.reason.code());
+                .bind(row.reason.code())
+                .bind(row.invalidity_date.map(Time::unix));
         }
         insert.execute(&mut *connection).await?;
     }
@@ -139,6 +141,36 @@ pub(super) async fn insert_changes(
                 .bind(row.kind.code())
                 .bind(encode_serial(&row.serial));
         }
+        insert.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// A key that was revoked as compromised before we came is as unusable as one revoked here, in whatever order its
+/// certificate and its revocation became known.
+pub(super) async fn block_compromised_keys(
+    connection: &mut SqliteConnection,
+    issuer: i64,
+    at: Time,
+    touched: &[Serial],
+) -> Result<(), LedgerError> {
+    for chunk in touched.chunks(ROWS) {
+        let serials = vec!["?"; chunk.len()].join(", ");
+        let statement = format!(
+            "INSERT INTO blocked_key (spki_sha256, since, why) \
+             SELECT DISTINCT certificate.spki_sha256, ?, 'keyCompromise' \
+             FROM revocation JOIN certificate USING (issuer, serial) \
+             WHERE issuer = ? AND serial IN ({serials}) AND reason = ? AND certificate.spki_sha256 IS NOT NULL \
+             ON CONFLICT DO NOTHING"
+        );
+        let mut insert = query(AssertSqlSafe(statement))
+            .persistent(chunk.len() == ROWS)
+            .bind(at.unix())
+            .bind(issuer);
+        for serial in chunk {
+            insert = insert.bind(encode_serial(serial));
+        }
+        let insert = insert.bind(RevocationReason::KeyCompromise.code());
         insert.execute(&mut *connection).await?;
     }
     Ok(())

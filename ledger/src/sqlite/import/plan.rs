@@ -16,6 +16,7 @@ pub(super) struct Incoming<'a> {
     pub(super) subject: Option<String>,
     pub(super) certificate: Option<Document<'a>>,
     pub(super) revoked: Option<(Time, RevocationReason)>,
+    pub(super) invalidity_date: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -139,13 +140,18 @@ pub(super) fn digest(incoming: &[Incoming<'_>]) -> [u8; 32] {
                 .as_ref()
                 .map_or(&[][..], |octets| octets),
         );
+        fields.field(
+            time(item.invalidity_date)
+                .as_ref()
+                .map_or(&[][..], |octets| octets),
+        );
     }
     fields.finish()
 }
 
 fn read(item: &ImportedCertificate) -> Result<(Incoming<'_>, bool), LedgerError> {
-    let revoked = match item.status {
-        ImportedStatus::Good => None,
+    let (revoked, invalidity_date) = match item.status {
+        ImportedStatus::Good => (None, None),
         ImportedStatus::Revoked {
             reason: RevocationReason::RemoveFromCrl,
             ..
@@ -158,7 +164,11 @@ fn read(item: &ImportedCertificate) -> Result<(Incoming<'_>, bool), LedgerError>
                 ),
             ));
         }
-        ImportedStatus::Revoked { time, reason } => Some((time, reason)),
+        ImportedStatus::Revoked {
+            time,
+            reason,
+            invalidity_date,
+        } => (Some((time, reason)), invalidity_date),
     };
     let mut incoming = Incoming {
         serial: item.serial,
@@ -166,6 +176,7 @@ fn read(item: &ImportedCertificate) -> Result<(Incoming<'_>, bool), LedgerError>
         subject: item.subject.clone(),
         certificate: None,
         revoked,
+        invalidity_date,
     };
     let Some(der) = &item.certificate else {
         return Ok((incoming, false));
@@ -211,6 +222,7 @@ impl<'a> Incoming<'a> {
         self.not_after = self.not_after.or(other.not_after);
         self.subject = self.subject.take().or(other.subject);
         self.revoked = self.revoked.or(other.revoked);
+        self.invalidity_date = self.invalidity_date.or(other.invalidity_date);
         self.certificate = self.certificate.take().or(other.certificate);
         conflict
     }

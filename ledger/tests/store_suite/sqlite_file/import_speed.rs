@@ -64,6 +64,7 @@ fn row(number: u64) -> ImportedCertificate {
         0 => ImportedStatus::Revoked {
             time: Time::from_unix(1_700_000_000),
             reason: RevocationReason::Superseded,
+            invalidity_date: None,
         },
         _ => ImportedStatus::Good,
     };

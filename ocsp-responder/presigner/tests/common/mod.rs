@@ -154,6 +154,7 @@ impl World {
                     ImportedStatus::Revoked {
                         time: self.now().plus_seconds(-100),
                         reason: RevocationReason::Superseded,
+                        invalidity_date: None,
                     }
                 } else {
                     ImportedStatus::Good
