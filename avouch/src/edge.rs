@@ -63,6 +63,21 @@ impl<'a> Edge<'a> {
         }
     }
 
+    /// Asks again and again until the answer is what is waited for.
+    pub(crate) async fn ocsp_until(
+        &self,
+        serial: &Serial,
+        awaited: impl Fn(&Result<OcspAnswer>) -> bool,
+    ) -> Result<OcspAnswer> {
+        loop {
+            let answer = self.ocsp(serial).await;
+            if awaited(&answer) {
+                return answer;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// Asks by POST with a SHA-1 CertID, as most clients do.
     pub(crate) async fn ocsp(&self, serial: &Serial) -> Result<OcspAnswer> {
         let hash = HashAlgorithm::Sha1;
@@ -159,3 +174,6 @@ fn error_name(body: &[u8]) -> Option<&'static str> {
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Short against the second in which a new status is due.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);

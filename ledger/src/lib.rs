@@ -145,6 +145,15 @@ impl Ledger {
             .await
     }
 
+    /// Why a reservation was given up; `None` when it was not.
+    pub async fn refusal(
+        &self,
+        issuer: &str,
+        serial: &Serial,
+    ) -> Result<Option<String>, LedgerError> {
+        self.store.refusal(issuer, serial).await
+    }
+
     /// Reservations neither recorded nor given up, oldest first: to be finished after a restart.
     pub async fn pending_reservations(&self) -> Result<Vec<Reservation>, LedgerError> {
         self.store.pending_reservations().await

@@ -106,6 +106,10 @@ impl Store for SqliteStore {
         Box::pin(reservations::abandon(self, at, issuer, serial, why))
     }
 
+    fn refusal<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<String>> {
+        Box::pin(reservations::refusal(self, issuer, serial))
+    }
+
     fn pending_reservations(&self) -> Answer<'_, Vec<Reservation>> {
         Box::pin(reservations::pending(self))
     }

@@ -56,6 +56,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         serial: &'a Serial,
         why: &'a str,
     ) -> Answer<'a, ()>;
+    /// Why a reservation was given up.
+    fn refusal<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<String>>;
     /// Reservations neither recorded nor given up.
     fn pending_reservations(&self) -> Answer<'_, Vec<Reservation>>;
 

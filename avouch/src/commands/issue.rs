@@ -77,22 +77,16 @@ async fn until_answered(
     };
     let ca = records::ca_certificate(&issuer)?;
     let edge = Edge::new(&endpoints.status, &issuer, &ca);
-    let answered = async {
-        while let OcspAnswer::Refused(_) = edge.ocsp(serial).await? {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        Ok(())
-    };
-    tokio::time::timeout(PATIENCE, answered)
-        .await
-        .with_context(|| format!("not within {} s", PATIENCE.as_secs()))?
+    let answered = edge.ocsp_until(serial, |answer| {
+        !matches!(answer, Ok(OcspAnswer::Refused(_)))
+    });
+    let answer = tokio::time::timeout(PATIENCE, answered).await;
+    answer.with_context(|| format!("not within {} s", PATIENCE.as_secs()))??;
+    Ok(())
 }
 
 /// How long the edge may take before the command ends without its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Short against the second in which an answer is due.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 fn csr_pem(options: &IssueOptions) -> Result<String> {
     let labels = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::api::{Api, RevokeRequest};
 use crate::cli::RevokeOptions;
 use crate::data_dir::DataDir;
-use crate::edge::{Edge, OcspAnswer};
+use crate::edge::{Edge, LOOK_AGAIN, OcspAnswer};
 use crate::endpoints::Endpoints;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Progress;
@@ -157,21 +157,14 @@ async fn wait(
 }
 
 async fn until_ocsp(edge: &Edge<'_>, serial: &Serial, asked: Instant) -> Result<Duration> {
-    loop {
-        if shows_by_ocsp(edge, serial).await {
-            return Ok(asked.elapsed());
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-/// An error is "not yet": the revocation stands, and an edge that is being restarted answers soon. What still fails
-/// when the time is up is told then.
-async fn shows_by_ocsp(edge: &Edge<'_>, serial: &Serial) -> bool {
-    match edge.ocsp(serial).await {
+    // An error is "not yet": the revocation stands, and an edge that is being restarted answers soon. What still fails
+    // when the time is up is told then.
+    let shown = edge.ocsp_until(serial, |answer| match answer {
         Ok(OcspAnswer::Signed(answer)) => matches!(answer.status, CertStatus::Revoked { .. }),
         Ok(OcspAnswer::Refused(_)) | Err(_) => false,
-    }
+    });
+    shown.await?;
+    Ok(asked.elapsed())
 }
 
 async fn until_crl(edge: &Edge<'_>, serial: &Serial, asked: Instant) -> Result<Duration> {
@@ -212,6 +205,3 @@ async fn not_shown(edge: &Edge<'_>, issuer: &Issuer, serial: &Serial, seconds: u
     ))
     .remedy("see `avouch status` and DIR/run/ocsp-presigner.log, crl-builder.log, ocsp-responder.log")
 }
-
-/// Short against the second that a revocation may take.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -190,6 +190,10 @@ pub(super) async fn show<S: Signer + 'static>(
         let body = json!({ "state": "pending", "issuer": issuer, "serial": serial });
         return Ok((StatusCode::ACCEPTED, Json(body)));
     }
+    if let Some(why) = api.ledger.refusal(&issuer, &serial).await? {
+        let body = json!({ "state": "refused", "issuer": issuer, "serial": serial, "why": why });
+        return Ok((StatusCode::OK, Json(body)));
+    }
     Err(ledger::LedgerError::UnknownSerial { issuer, serial }.into())
 }
 

@@ -45,6 +45,7 @@ impl Signer for TestSigner {
 struct Server {
     address: std::net::SocketAddr,
     away: Arc<AtomicBool>,
+    ledger: Ledger,
     issuance: Issuance<TestSigner>,
     ca: Certificate,
     _directory: tempfile::TempDir,
@@ -82,7 +83,7 @@ impl Server {
         let health = telemetry::Health::new();
         let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles");
         let router = router(Arc::new(Api {
-            ledger,
+            ledger: ledger.clone(),
             issuance: issuance.clone(),
             profiles: Profiles::load(shipped.as_ref(), rule_set, health.part("profiles"))
                 .expect("profiles"),
@@ -98,6 +99,7 @@ impl Server {
         Self {
             address,
             away,
+            ledger,
             issuance,
             ca,
             _directory: directory,
@@ -380,6 +382,30 @@ async fn an_absent_signer_is_told_and_the_certificate_fetched_later() {
     assert_eq!(
         (status, &shown["state"]),
         (StatusCode::OK, &json!("issued"))
+    );
+}
+
+#[tokio::test]
+async fn a_request_refused_while_it_waited_says_why() {
+    let server = Server::start(RuleSet::Community).await;
+    server.away.store(true, Ordering::SeqCst);
+    let body = request("server", "/CN=www.example.org");
+    let (_, answer) = server.post("/v1/certificates", &body).await;
+    let serial = answer["pending"]["serial"]
+        .as_str()
+        .expect("a serial number");
+    let given_up = server
+        .ledger
+        .abandon_reservation("member", &serial.parse().expect("one"), "it is too late")
+        .await;
+    given_up.expect("given up");
+    let (status, shown) = server
+        .get(&format!("/v1/certificates/member/{serial}"))
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        (&shown["state"], &shown["why"]),
+        (&json!("refused"), &json!("it is too late"))
     );
 }
 

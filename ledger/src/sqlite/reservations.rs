@@ -202,6 +202,21 @@ pub(super) async fn abandon(
         .await
 }
 
+pub(super) async fn refusal(
+    store: &SqliteStore,
+    issuer: &str,
+    serial: &Serial,
+) -> Result<Option<String>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    let why = query_scalar("SELECT refusal FROM request WHERE issuer = ? AND serial = ?")
+        .bind(id)
+        .bind(encode_serial(serial))
+        .fetch_optional(&mut *connection)
+        .await?;
+    Ok(why.flatten())
+}
+
 pub(super) async fn pending(store: &SqliteStore) -> Result<Vec<Reservation>, LedgerError> {
     query(
         "SELECT issuer.name, request.serial, request.request_id, request.tbs, request.signature_algorithm, \
