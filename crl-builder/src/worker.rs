@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use ledger::Issuer;
+use ledger::{Issuer, Ledger, LedgerError};
 use pki::crl::Crl;
 use pki::crl::verify::{Expected, Scope, verify_crl};
 use pki::{Certificate, CrlNumber};
@@ -103,6 +103,7 @@ impl<S: Signer> Worker<S> {
             ),
             None => (None, false),
         };
+        let fit = fit && !was_restored(&shared.ledger, &issuer, live.as_ref()).await?;
         let as_of = live.as_ref().map_or(0, |live| live.as_of);
         let import = Import::new(&shared.imported, name);
         let floor = live.as_ref().and_then(|live| live.number.clone());
@@ -313,6 +314,28 @@ impl<S: Signer> Worker<S> {
         }
         TRY_AGAIN
     }
+}
+
+/// Whether the ledger has forgotten the CRL that is published: it was restored from a backup, and what it has learnt
+/// since may stand at places in the feed that the published CRL claims to reflect.
+async fn was_restored(
+    ledger: &Ledger,
+    issuer: &Issuer,
+    live: Option<&Live>,
+) -> Result<bool, LedgerError> {
+    let Some(published) = live.and_then(|live| live.number.as_ref()) else {
+        return Ok(false);
+    };
+    let recorded = ledger.last_crl(&issuer.name).await?;
+    let forgotten = issuer.signs && recorded.is_none_or(|recorded| recorded.number < *published);
+    if forgotten {
+        tracing::warn!(
+            "the ledger does not know CRL number {published} of {}, which is published: it was restored; a new CRL is \
+             built from it",
+            issuer.name
+        );
+    }
+    Ok(forgotten)
 }
 
 /// Whether a CRL that was found published may stay.

@@ -264,6 +264,21 @@ async fn numbers_only_rise() {
     assert!(fourth > third);
     assert_eq!(world.signer.state().asked.len(), asked + 1);
     running.stop().await;
+
+    // It is lost again, and has passed the published event by others that change no CRL.
+    let issuer = world.ledger.issuer("member").await.unwrap().unwrap();
+    std::fs::create_dir(world.path("third")).unwrap();
+    world.ledger = open_ledger(&world.path("third"), &world.clock).await;
+    world.ledger.add_issuer(issuer, "test").await.unwrap();
+    world.certify("member", 1..=50).await;
+    let running = world.start();
+    let fifth = until("a CRL", || {
+        world.number("member").filter(|&number| number > fourth)
+    })
+    .await;
+    assert!(fifth > fourth);
+    assert!(world.crl("member").unwrap().is_empty());
+    running.stop().await;
 }
 
 /// Both the ledger and the publication were lost, but the signer remembers.
