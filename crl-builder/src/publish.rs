@@ -34,6 +34,7 @@ pub(crate) fn publish(
         as_of,
         issuer: issuer.name.clone(),
         ocsp_paths: Vec::new(),
+        settings: BTreeMap::new(),
         objects,
     };
     block_in_place(|| publisher.publish(manifest))?;
@@ -51,6 +52,7 @@ fn certificate_object(issuer: &Issuer) -> NewObject {
         this_update: None,
         next_update: None,
         details: BTreeMap::new(),
+        tail: None,
         source: Source::Bytes(issuer.certificate.clone()),
     }
 }
@@ -70,6 +72,7 @@ fn crl_object(issuer: &Issuer, crl: &Crl) -> NewObject {
         this_update: Some(crl.this_update()),
         next_update: crl.next_update(),
         details: number.into_iter().chain([entries]).collect(),
+        tail: None,
         source: Source::Bytes(crl.der().to_vec()),
     }
 }

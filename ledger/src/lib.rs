@@ -43,8 +43,8 @@ pub use audit::{AuditFault, AuditRecord, AuditSummary};
 pub use error::LedgerError;
 pub use model::{
     CertificateRecord, Change, ChangeKind, Counts, CrlPolicy, CrlRecord, Ground, ImportSummary,
-    ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate, OcspPolicy, Origin,
-    Reservation, Revocation, RevocationRequest, StatusRow, Subjects,
+    ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate, NoncePolicy,
+    OcspPolicy, Origin, Reservation, Revocation, RevocationRequest, StatusRow, Subjects,
 };
 pub use sqlite::SqliteStore;
 pub use store::{Answer, Store};

@@ -1,7 +1,7 @@
 //! The store: a directory tree, written so that a reader never sees half of anything, at any instant of a crash.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -55,31 +55,37 @@ impl Directory {
         }
     }
 
-    /// An object's content; its size and hash are verified.
+    /// An object's content; its size and hash are verified. Of one that is named by its tail, whoever uses the rest holds
+    /// that against the hashes in the tail.
     pub fn object(&self, channel: &str, object: &Object) -> Result<Vec<u8>, Refusal> {
-        let missing = |error: io::Error| Refusal::MissingObject {
-            object: object.name.clone(),
-            reason: error.to_string(),
-        };
-        if !is_channel(channel) || !is_hash(&object.sha256) {
-            return Err(Refusal::UnsafeName(format!("{channel} {}", object.sha256)));
-        }
-        let path = self.object_path(channel, &object.sha256);
-        let found = regular_file_length(&path).map_err(missing)?;
-        if found != object.size {
-            return Err(Refusal::WrongSize {
-                object: object.name.clone(),
-                found,
-                expected: object.size,
-            });
-        }
-        let content = read_at_most(&path, object.size).map_err(missing)?;
-        if sha256_hex(&content) != object.sha256 {
+        let mut content = Vec::new();
+        self.open_object(channel, object)?
+            .take(object.size)
+            .read_to_end(&mut content)
+            .map_err(|error| missing(object, &error))?;
+        let hashed = hashed_length(object).min(content.len());
+        let whole = content.len() as u64 == object.size;
+        if !whole || sha256_hex(&content[content.len() - hashed..]) != object.sha256 {
             return Err(Refusal::HashMismatch {
                 object: object.name.clone(),
             });
         }
         Ok(content)
+    }
+
+    /// An object that is named by its tail, as a file; its size and its tail are verified, and no more is read.
+    pub fn object_file(&self, channel: &str, object: &Object) -> Result<File, Refusal> {
+        let mut file = self.open_object(channel, object)?;
+        let mut tail = vec![0; hashed_length(object)];
+        file.seek(SeekFrom::Start(object.size - tail.len() as u64))
+            .and_then(|_| file.read_exact(&mut tail))
+            .map_err(|error| missing(object, &error))?;
+        if sha256_hex(&tail) != object.sha256 {
+            return Err(Refusal::HashMismatch {
+                object: object.name.clone(),
+            });
+        }
+        Ok(file)
     }
 
     /// The manifest file as it is, unverified.
@@ -124,7 +130,9 @@ impl Directory {
         content: &[u8],
     ) -> io::Result<()> {
         let directory = self.root.join(channel).join(OBJECTS);
-        let whole = fs::read(directory.join(sha256)).is_ok_and(|found| found == content);
+        let path = directory.join(sha256);
+        let same_size = regular_file_length(&path).is_ok_and(|size| size == content.len() as u64);
+        let whole = same_size && fs::read(&path).is_ok_and(|found| found == content);
         if whole {
             // Its writer may have died before the name was on disk.
             return sync_directory(&directory);
@@ -132,25 +140,45 @@ impl Directory {
         write_durably(&directory, sha256, content)
     }
 
-    /// Moves a finished file in as an object, durably. Returns its hash and size.
-    pub(crate) fn move_object(&self, channel: &str, file: &Path) -> io::Result<(String, u64)> {
-        let mut source = File::open(file)?;
+    /// The name and the size that a finished file will have as an object, when it is forced to disk.
+    pub(crate) fn name_file(&self, path: &Path, tail: Option<u64>) -> io::Result<(String, u64)> {
+        let mut file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let hashed = tail.unwrap_or(size);
+        let start = size
+            .checked_sub(hashed)
+            .ok_or_else(|| io::Error::other("it is shorter than its tail"))?;
+        file.seek(SeekFrom::Start(start))?;
         let mut digest = Context::new(&SHA256);
         let mut buffer = vec![0; 1 << 16];
-        let mut size = 0;
         loop {
-            let read = source.read(&mut buffer)?;
+            let read = file.read(&mut buffer)?;
             if read == 0 {
                 break;
             }
-            size += read as u64;
             digest.update(&buffer[..read]);
         }
-        source.sync_all()?;
-        let sha256 = hex::encode(digest.finish());
-        fs::rename(file, self.object_path(channel, &sha256))?;
-        sync_directory(&self.root.join(channel).join(OBJECTS))?;
-        Ok((sha256, size))
+        file.sync_all()?;
+        Ok((hex::encode(digest.finish()), size))
+    }
+
+    /// Moves a file in as an object, durably.
+    pub(crate) fn move_object(&self, channel: &str, file: &Path, sha256: &str) -> io::Result<()> {
+        fs::rename(file, self.object_path(channel, sha256))?;
+        sync_directory(&self.root.join(channel).join(OBJECTS))
+    }
+
+    /// Removes what a crash left of files that were to become objects.
+    pub(crate) fn clean_staging(&self, channel: &str) -> io::Result<()> {
+        match fs::remove_dir_all(self.staging(channel)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where files are made that become objects.
+    pub(crate) fn staging(&self, channel: &str) -> PathBuf {
+        self.root.join(channel).join("staging")
     }
 
     /// Size of an object that is there.
@@ -177,6 +205,23 @@ impl Directory {
         }
     }
 
+    /// An object's file, when it has the right size.
+    fn open_object(&self, channel: &str, object: &Object) -> Result<File, Refusal> {
+        if !is_channel(channel) || !is_hash(&object.sha256) {
+            return Err(Refusal::UnsafeName(format!("{channel} {}", object.sha256)));
+        }
+        let path = self.object_path(channel, &object.sha256);
+        let found = regular_file_length(&path).map_err(|error| missing(object, &error))?;
+        if found != object.size {
+            return Err(Refusal::WrongSize {
+                object: object.name.clone(),
+                found,
+                expected: object.size,
+            });
+        }
+        File::open(path).map_err(|error| missing(object, &error))
+    }
+
     fn manifest_path(&self, channel: &str) -> PathBuf {
         self.root.join(channel).join(MANIFEST)
     }
@@ -184,6 +229,19 @@ impl Directory {
     fn object_path(&self, channel: &str, name: &str) -> PathBuf {
         self.root.join(channel).join(OBJECTS).join(name)
     }
+}
+
+fn missing(object: &Object, error: &io::Error) -> Refusal {
+    Refusal::MissingObject {
+        object: object.name.clone(),
+        reason: error.to_string(),
+    }
+}
+
+/// Octets at the end of an object that its name is the hash of.
+fn hashed_length(object: &Object) -> usize {
+    // A length that this machine cannot address is longer than any file that it can read: refused by the hash.
+    usize::try_from(object.tail.unwrap_or(object.size)).unwrap_or(usize::MAX)
 }
 
 /// SHA-256 in lower-case hexadecimal.

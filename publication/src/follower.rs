@@ -1,6 +1,7 @@
 //! The reading side: every channel of a directory, verified, only forward.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io;
 
 use crate::directory::sha256_hex;
@@ -52,8 +53,11 @@ pub struct CandidateObject {
 }
 
 /// The content of an object.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Content {
+    /// An object that is named by its tail: its size and tail are verified. Whoever reads further holds the rest against
+    /// the hashes in the tail before use.
+    File(File),
     /// Read and verified now.
     Fresh(Vec<u8>),
     /// The same object is part of the generation that this process took last; the reader has it already.
@@ -118,6 +122,15 @@ impl Follower {
         let reason = Refusal::Unacceptable(why.into());
         state.reported = Some((state.settled.clone(), reason.clone()));
         Refused { channel, reason }
+    }
+
+    /// Offers the channel's generation again, though it was refused: what it was refused for has changed elsewhere.
+    pub fn reconsider(&mut self, channel: &str) {
+        if let Some(state) = self.channels.get_mut(channel)
+            && matches!(state.reported, Some((_, Refusal::Unacceptable(_))))
+        {
+            state.settled = None;
+        }
     }
 
     /// The channels whose newest manifest is not the one taken, and why.
@@ -213,6 +226,8 @@ fn read_objects(
         .map(|object| {
             let content = if known.contains(&object.sha256) {
                 Content::Known
+            } else if object.tail.is_some() {
+                Content::File(directory.object_file(&manifest.channel, object)?)
             } else {
                 Content::Fresh(directory.object(&manifest.channel, object)?)
             };

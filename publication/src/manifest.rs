@@ -10,7 +10,7 @@ use crate::Refusal;
 use crate::names::{is_channel, is_hash, is_url_path};
 
 /// The version of the format that this program writes and reads.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// A manifest larger than this is refused unread.
 pub(crate) const MAX_MANIFEST_OCTETS: u64 = 16 * 1024 * 1024;
 const MAX_OBJECTS: usize = 65_536;
@@ -21,7 +21,7 @@ const MAX_OBJECTS: usize = 65_536;
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of the format, 1.
+    /// Version of the format, 2.
     pub version: u32,
     /// Whose generation this is, for example `ocsp/member`.
     pub channel: String,
@@ -35,6 +35,8 @@ pub struct Manifest {
     pub issuer: String,
     /// Further URL paths under which the issuer's OCSP service is reached.
     pub ocsp_paths: Vec<String>,
+    /// What else whoever serves the issuer must know, by name.
+    pub settings: BTreeMap<String, String>,
     /// Everything live.
     pub objects: Vec<Object>,
 }
@@ -49,10 +51,12 @@ pub struct Object {
     pub role: String,
     /// Its name, for people and messages.
     pub name: String,
-    /// SHA-256 of its content, in hexadecimal; also its file name.
+    /// SHA-256 of its content, or of its tail alone, in hexadecimal; also its file name.
     pub sha256: String,
     /// Octets of its content.
     pub size: u64,
+    /// `sha256` is over only that many octets at the end, which hold the hashes of all others; `None`: over everything.
+    pub tail: Option<u64>,
     /// Its media type.
     pub content_type: String,
     /// The URL paths at which it is served as it is; none: it is not served itself.
@@ -141,6 +145,15 @@ impl Manifest {
         for object in &self.objects {
             if !is_hash(&object.sha256) {
                 return Err(Refusal::UnsafeName(object.sha256.clone()));
+            }
+            if object
+                .tail
+                .is_some_and(|tail| tail == 0 || tail > object.size)
+            {
+                return Err(Refusal::Malformed(format!(
+                    "object {} has a tail that is empty or longer than itself",
+                    object.name
+                )));
             }
         }
         let mut paths = self

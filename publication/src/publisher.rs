@@ -45,6 +45,8 @@ pub struct NewManifest {
     pub issuer: String,
     /// Further URL paths under which the issuer's OCSP service is reached.
     pub ocsp_paths: Vec<String>,
+    /// What else whoever serves the issuer must know, by name.
+    pub settings: BTreeMap<String, String>,
     /// Everything that shall be live; what is not named here goes.
     pub objects: Vec<NewObject>,
 }
@@ -66,6 +68,9 @@ pub struct NewObject {
     pub next_update: Option<Time>,
     /// Whatever else its reader needs to know.
     pub details: BTreeMap<String, String>,
+    /// Its name is the SHA-256 of only that many octets at its end, which hold the hashes of all others; `None`: of
+    /// everything. The same each time that an object is named.
+    pub tail: Option<u64>,
     /// Its content.
     pub source: Source,
 }
@@ -77,7 +82,8 @@ pub enum Source {
     Bytes(Vec<u8>),
     /// It was published before and is still there: its SHA-256 in hexadecimal.
     Existing(String),
-    /// From a finished file, which is moved into the store; make it in [`Publisher::staging`].
+    /// From a finished file, which is moved into the store, or removed if nothing is published; make it in
+    /// [`Publisher::staging`].
     File(PathBuf),
 }
 
@@ -163,6 +169,7 @@ impl Publisher {
                 );
                 None
             });
+        directory.clean_staging(channel).map_err(io)?;
         let found = directory.object_names(channel).map_err(io)?;
         Ok(Self {
             channel: channel.to_owned(),
@@ -191,15 +198,53 @@ impl Publisher {
         self.directory.object(&self.channel, object)
     }
 
+    /// A live object that is named by its tail, as a file; size and tail are verified.
+    pub fn object_file(&self, object: &Object) -> Result<File, Refusal> {
+        self.directory.object_file(&self.channel, object)
+    }
+
     /// A directory on the same file system, for files that become objects. Followers do not look there.
     pub fn staging(&self) -> io::Result<PathBuf> {
-        let staging = self.directory.root().join(&self.channel).join("staging");
+        let staging = self.directory.staging(&self.channel);
         std::fs::create_dir_all(&staging)?;
         Ok(staging)
     }
 
-    /// Publishes the next generation: durable when this returns. On an error the one before stays live.
+    /// Publishes the next generation: durable when this returns. On an error the one before stays live, and what was
+    /// written for this one is removed again.
     pub fn publish(&mut self, new: NewManifest) -> Result<Manifest, PublishError> {
+        let staged: Vec<PathBuf> = new
+            .objects
+            .iter()
+            .filter_map(|object| match &object.source {
+                Source::File(path) => Some(path.clone()),
+                Source::Bytes(_) | Source::Existing(_) => None,
+            })
+            .collect();
+        let mut written = BTreeSet::new();
+        match self.try_publish(new, &mut written) {
+            Ok(manifest) => {
+                self.current = Some(manifest.clone());
+                self.collect(&manifest);
+                Ok(manifest)
+            }
+            Err(error) => {
+                for path in staged {
+                    // Gone already if it was moved.
+                    let _ = std::fs::remove_file(path);
+                }
+                self.remove_unless_recent(written);
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes in `written` what it stores.
+    fn try_publish(
+        &self,
+        new: NewManifest,
+        written: &mut BTreeSet<String>,
+    ) -> Result<Manifest, PublishError> {
         let now = self.clock.now();
         let mut manifest = Manifest {
             version: VERSION,
@@ -209,18 +254,17 @@ impl Publisher {
             as_of: new.as_of,
             issuer: new.issuer,
             ocsp_paths: new.ocsp_paths,
+            settings: new.settings,
             objects: Vec::with_capacity(new.objects.len()),
         };
         for object in new.objects {
-            manifest.objects.push(self.store(object)?);
+            manifest.objects.push(self.store(object, written)?);
         }
         manifest.check_names().map_err(PublishError::BadName)?;
         let file = self.signed(&manifest)?;
         self.directory
             .write_manifest(&self.channel, &file)
             .map_err(|error| self.io(error))?;
-        self.current = Some(manifest.clone());
-        self.collect(&manifest);
         Ok(manifest)
     }
 
@@ -234,34 +278,57 @@ impl Publisher {
         after_current.max(millis)
     }
 
-    fn store(&self, new: NewObject) -> Result<Object, PublishError> {
+    fn store(
+        &self,
+        new: NewObject,
+        written: &mut BTreeSet<String>,
+    ) -> Result<Object, PublishError> {
+        let io = |error| self.io(error);
         let (sha256, size) = match new.source {
             Source::Bytes(content) => {
-                let sha256 = sha256_hex(&content);
+                let hashed = new.tail.map_or(content.len(), |tail| {
+                    // A tail that is too long is refused by name later on.
+                    content.len().min(tail as usize)
+                });
+                let sha256 = sha256_hex(&content[content.len() - hashed..]);
+                written.insert(sha256.clone());
                 self.directory
                     .write_object(&self.channel, &sha256, &content)
-                    .map_err(|error| self.io(error))?;
+                    .map_err(io)?;
                 (sha256, content.len() as u64)
             }
-            Source::Existing(sha256) => match self.directory.object_size(&self.channel, &sha256) {
-                Ok(size) => (sha256, size),
-                Err(_) => {
+            Source::Existing(sha256) => {
+                let size = self.directory.object_size(&self.channel, &sha256).ok();
+                // One that has another size than before is as good as gone.
+                let size = size.filter(|size| {
+                    let known = self.current.iter().flat_map(|current| &current.objects);
+                    known
+                        .filter(|object| object.sha256 == sha256)
+                        .all(|object| object.size == *size)
+                });
+                let Some(size) = size else {
                     return Err(PublishError::ObjectGone {
                         channel: self.channel.clone(),
                         sha256,
                     });
-                }
-            },
-            Source::File(path) => self
-                .directory
-                .move_object(&self.channel, &path)
-                .map_err(|error| self.io(error))?,
+                };
+                (sha256, size)
+            }
+            Source::File(path) => {
+                let (sha256, size) = self.directory.name_file(&path, new.tail).map_err(io)?;
+                written.insert(sha256.clone());
+                self.directory
+                    .move_object(&self.channel, &path, &sha256)
+                    .map_err(io)?;
+                (sha256, size)
+            }
         };
         Ok(Object {
             role: new.role,
             name: new.name,
             sha256,
             size,
+            tail: new.tail,
             content_type: new.content_type,
             paths: new.paths,
             this_update: new.this_update,
@@ -297,13 +364,17 @@ impl Publisher {
         while self.recent.len() > GENERATIONS_KEPT + 1 {
             gone.extend(self.recent.pop_front().into_iter().flatten());
         }
-        for name in gone {
+        self.remove_unless_recent(gone);
+    }
+
+    fn remove_unless_recent(&self, names: BTreeSet<String>) {
+        for name in names {
             if self.recent.iter().any(|names| names.contains(&name)) {
                 continue;
             }
             if let Err(error) = self.directory.remove_object(&self.channel, &name) {
                 tracing::warn!(
-                    "old object {name} of channel {} cannot be removed: {error}",
+                    "object {name} of channel {}, which nobody needs, cannot be removed: {error}",
                     self.channel
                 );
             }

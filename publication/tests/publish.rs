@@ -4,9 +4,10 @@
 mod common;
 
 use std::fs;
+use std::io::{Read, Seek};
 use std::sync::Arc;
 
-use common::{CHANNEL, World, generation, object, offered, take};
+use common::{CHANNEL, World, fresh, generation, object, offered, refused, take};
 use publication::{Content, PublishError, Publisher, Source};
 
 #[test]
@@ -103,10 +104,7 @@ fn half_an_object_under_its_final_name_is_replaced() {
     fs::write(world.object_file(&published, 0), b"o").unwrap();
     publisher.publish(generation(&[b"one"])).unwrap();
     let candidate = offered(&mut world.follower());
-    assert_eq!(
-        candidate.objects[0].content,
-        Content::Fresh(b"one".to_vec())
-    );
+    assert_eq!(fresh(&candidate.objects[0]), b"one");
 }
 
 #[test]
@@ -139,10 +137,7 @@ fn objects_come_from_memory_from_a_file_or_from_before() {
     let second = publisher.publish(new).unwrap();
     assert_eq!(second.objects, first.objects);
     let candidate = offered(&mut world.follower());
-    assert_eq!(
-        candidate.objects[0].content,
-        Content::Fresh(b"a large base".to_vec())
-    );
+    assert_eq!(fresh(&candidate.objects[0]), b"a large base");
 }
 
 #[test]
@@ -172,8 +167,101 @@ fn what_cannot_be_published_leaves_the_generation_before() {
         Err(PublishError::BadName(_))
     ));
 
+    // A file that was to be moved in is gone, and nothing was written for it.
+    let staged = publisher.staging().unwrap().join("base");
+    fs::write(&staged, b"a base").unwrap();
+    let mut gone = generation(&[b"three"]);
+    gone.objects
+        .push(object("base", Source::File(staged.clone())));
+    gone.objects
+        .push(object("more", Source::Existing("0".repeat(64))));
+    assert!(publisher.publish(gone).is_err());
+    assert!(!staged.exists());
+    let objects = fs::read_dir(world.channel().join("objects")).unwrap();
+    assert_eq!(objects.count(), 1, "only what is live");
+
     assert_eq!(publisher.current(), Some(&before));
     assert_eq!(offered(&mut world.follower()).manifest, before);
+}
+
+#[test]
+fn an_object_may_be_named_by_its_tail() {
+    let world = World::new();
+    let mut publisher = world.publisher();
+    let staged = publisher.staging().unwrap().join("base");
+    fs::write(&staged, b"a large base, and its hashes").unwrap();
+    let with_tail = |source, tail| {
+        let mut new = generation(&[]);
+        let mut object = object("base", source);
+        object.tail = Some(tail);
+        new.objects.push(object);
+        new
+    };
+    let published = publisher
+        .publish(with_tail(Source::File(staged), 6))
+        .unwrap();
+    let from_file = &published.objects[0];
+    assert_eq!((from_file.size, from_file.tail), (28, Some(6)));
+    let again = with_tail(Source::Bytes(b"a large base, and its hashes".to_vec()), 6);
+    let again = publisher.publish(again).unwrap();
+    assert_eq!(&again.objects[0], from_file);
+    let existing = with_tail(Source::Existing(from_file.sha256.clone()), 6);
+    assert_eq!(&publisher.publish(existing).unwrap().objects[0], from_file);
+    for tail in [0, 29] {
+        let wrong = with_tail(
+            Source::Bytes(b"a large base, and its hashes".to_vec()),
+            tail,
+        );
+        assert!(publisher.publish(wrong).is_err(), "{tail}");
+    }
+
+    // A follower reads and verifies the tail alone.
+    let file = world.object_file(&published, 0);
+    fs::write(&file, b"A LARGE BASE, AND ITS hashes").unwrap();
+    let mut candidate = offered(&mut world.follower());
+    let Content::File(found) = &mut candidate.objects[0].content else {
+        panic!("{:?}", candidate.objects[0])
+    };
+    let mut content = String::new();
+    found.rewind().unwrap();
+    found.read_to_string(&mut content).unwrap();
+    assert_eq!(content, "A LARGE BASE, AND ITS hashes");
+    for (content, refusal) in [
+        (&b"a large base, and its hashes."[..], "octets"),
+        (b"a large base, and its HASHES", "SHA-256"),
+    ] {
+        fs::write(&file, content).unwrap();
+        let refused = refused(&mut world.follower()).to_string();
+        assert!(refused.contains(refusal), "{refused}");
+        assert!(publisher.object_file(from_file).is_err());
+        assert!(publisher.object_bytes(from_file).is_err());
+    }
+}
+
+#[test]
+fn what_a_crash_left_in_staging_is_removed() {
+    let world = World::new();
+    let staged = world.publisher().staging().unwrap().join("half");
+    fs::write(&staged, b"half").unwrap();
+    world.publisher();
+    assert!(!staged.exists());
+}
+
+#[test]
+fn an_existing_object_that_was_cut_off_counts_as_gone() {
+    let world = World::new();
+    let mut publisher = world.publisher();
+    let first = publisher.publish(generation(&[b"one"])).unwrap();
+    fs::write(world.object_file(&first, 0), b"on").unwrap();
+    let mut next = generation(&[]);
+    next.objects.push(object(
+        "base",
+        Source::Existing(first.objects[0].sha256.clone()),
+    ));
+    assert!(matches!(
+        publisher.publish(next),
+        Err(PublishError::ObjectGone { .. })
+    ));
 }
 
 #[test]

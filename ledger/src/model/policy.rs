@@ -56,6 +56,29 @@ pub struct OcspPolicy {
     pub responder_key: Option<KeyKind>,
     /// Lifetime of a delegated responder certificate.
     pub responder_validity_days: u32,
+    /// What becomes of nonces in requests.
+    pub nonce: NoncePolicy,
+}
+
+/// What becomes of a nonce in an OCSP request (RFC 9654).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoncePolicy {
+    /// It is echoed in an answer signed for this request, as far as the budget for such answers goes.
+    #[default]
+    Live,
+    /// The answer signed ahead, without nonce, goes out (OCSP-16).
+    Ignore,
+}
+
+impl NoncePolicy {
+    /// As it stands in files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Ignore => "ignore",
+        }
+    }
 }
 
 impl Default for OcspPolicy {
@@ -65,6 +88,7 @@ impl Default for OcspPolicy {
             refresh_hours: 48,
             responder_key: None,
             responder_validity_days: 30,
+            nonce: NoncePolicy::Live,
         }
     }
 }

@@ -5,8 +5,10 @@ use std::fmt;
 use pki::ocsp::response::CertStatus;
 use pki::{Certificate, HashAlgorithm, Serial, Time};
 
+use crate::Window;
 use crate::record::Record;
 use crate::set::AnswerSet;
+use crate::tables::{SetTemplate, Signer};
 
 /// What a set knows about a serial number.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +19,15 @@ pub enum Entry<'a> {
     Removed(Serial),
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    /// What is signed about it; `None` if it has left.
+    pub fn answer(self) -> Option<Answer<'a>> {
+        match self {
+            Self::Answer(answer) => Some(answer),
+            Self::Removed(_) => None,
+        }
+    }
+
     /// The certificate's serial number.
     pub fn serial(&self) -> Serial {
         match self {
@@ -30,23 +40,19 @@ impl Entry<'_> {
 /// The signed status of one certificate.
 #[derive(Clone, Copy)]
 pub struct Answer<'a> {
-    set: &'a AnswerSet,
-    record: Record<'a>,
-    status: CertStatus,
+    pub(crate) set: &'a AnswerSet,
+    pub(crate) record: Record<'a>,
+    pub(crate) signer: &'a Signer,
+    pub(crate) serial: Serial,
+    pub(crate) status: CertStatus,
+    pub(crate) batch: usize,
+    pub(crate) window: Window,
 }
 
 impl<'a> Answer<'a> {
-    pub(crate) fn new(set: &'a AnswerSet, record: Record<'a>, status: CertStatus) -> Self {
-        Self {
-            set,
-            record,
-            status,
-        }
-    }
-
     /// The certificate's serial number.
     pub fn serial(&self) -> Serial {
-        self.record.serial()
+        self.serial
     }
 
     /// Good or revoked.
@@ -56,17 +62,17 @@ impl<'a> Answer<'a> {
 
     /// When it was signed: thisUpdate and producedAt.
     pub fn this_update(&self) -> Time {
-        self.set.batches()[self.batch()].this_update
+        self.window.this_update
     }
 
     /// Until when it may be used; the moment itself is excluded (V3).
     pub fn next_update(&self) -> Time {
-        self.set.batches()[self.batch()].next_update
+        self.window.next_update
     }
 
     /// When a newer answer is planned to be there; `Cache-Control: max-age` must not reach beyond (HTTP-10).
     pub fn refresh_at(&self) -> Time {
-        self.set.batches()[self.batch()].refresh_at
+        self.window.refresh_at
     }
 
     /// Whether it may leave at this moment: thisUpdate <= `now` < nextUpdate (V3).
@@ -76,35 +82,58 @@ impl<'a> Answer<'a> {
 
     /// The delegated responder's certificate in it; `None` if the CA signed it.
     pub fn responder(&self) -> Option<&'a Certificate> {
-        self.set.batches()[self.batch()].responder.as_ref()
+        self.set.responder(self.signer.responder)
     }
 
-    /// The number of its batch in [`AnswerSet::batches`].
+    /// The number of its batch in [`AnswerSet::windows`].
     pub fn batch(&self) -> usize {
-        // Checked at opening: below the number of batches.
-        self.record.batch() as usize
+        self.batch
     }
 
     /// The whole OCSPResponse in DER for a CertID of that hash; `None` if the set has no answers for it.
     pub fn response(&self, hash: HashAlgorithm) -> Option<Vec<u8>> {
-        let slot = self.set.hash_slot(hash)?;
-        let template = self.set.template(self.batch(), slot);
-        let data = template.template.response_data(
-            &self.serial(),
-            self.status,
-            self.this_update(),
-            self.next_update(),
-        );
-        let signature = template.signature.unpack(self.record.signature(slot));
-        Some(template.template.response(&data, &signature))
+        let mut response = Vec::with_capacity(self.response_len(hash)?);
+        self.write_response(hash, &mut response)?;
+        Some(response)
+    }
+
+    /// How many octets [`Answer::write_response`] writes; `None` if the set has no answers for that hash.
+    pub fn response_len(&self, hash: HashAlgorithm) -> Option<usize> {
+        let (template, field) = self.template(hash)?;
+        let signature = template.signature.der_len(field);
+        let template = &template.template;
+        Some(template.response_len(&self.serial(), self.status, signature))
+    }
+
+    /// Appends the response without allocating where `out` has room; `None` (and nothing is written) if the set has no
+    /// answers for that hash.
+    pub fn write_response(&self, hash: HashAlgorithm, out: &mut Vec<u8>) -> Option<()> {
+        let (template, field) = self.template(hash)?;
+        template.signature.with_der(field, |signature| {
+            template.template.write_response(
+                out,
+                &self.serial(),
+                self.status,
+                self.this_update(),
+                self.next_update(),
+                signature,
+            );
+        });
+        Some(())
     }
 
     /// A strong entity tag for [`Answer::response`], without building it.
     pub fn etag(&self, hash: HashAlgorithm) -> Option<Etag> {
-        let slot = self.set.hash_slot(hash)?;
-        let template = self.set.template(self.batch(), slot);
-        let signature = template.signature.trim(self.record.signature(slot));
+        let (template, field) = self.template(hash)?;
+        let signature = template.signature.trim(field);
         Some(Etag::new(signature, &template.fingerprint))
+    }
+
+    /// What the response is made from: the template, and the field that holds the signature.
+    fn template(&self, hash: HashAlgorithm) -> Option<(&'a SetTemplate, &'a [u8])> {
+        let slot = self.set.hash_slot(hash)?;
+        let template = &self.signer.templates[slot];
+        Some((template, self.record.signature(slot)))
     }
 }
 

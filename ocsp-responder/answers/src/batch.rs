@@ -16,3 +16,14 @@ pub struct Batch {
     /// With what they are signed.
     pub signature_algorithm: SignatureAlgorithm,
 }
+
+/// The times of a batch in a set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Window {
+    /// When its answers were signed: thisUpdate and producedAt (OCSP-34).
+    pub this_update: Time,
+    /// Until when they may be used.
+    pub next_update: Time,
+    /// When newer ones are planned to have taken their place.
+    pub refresh_at: Time,
+}

@@ -1,25 +1,21 @@
-//! Making a set from signatures.
+//! Making a small set in memory.
+
+use std::io::Cursor;
 
 use pki::ocsp::response::CertStatus;
 use pki::{Certificate, HashAlgorithm, Serial};
 
-use crate::format::{Layout, hash_code};
-use crate::record::encode_status;
-use crate::signature::Packing;
+use crate::declared::{BatchId, Declared};
+use crate::format::Layout;
+use crate::index;
 use crate::writer::Writer;
-use crate::{Batch, BuildError, IssuerHashes};
+use crate::{Batch, BuildError};
 
-/// Collects answers in any order and writes them as one object.
+/// Collects answers in any order and writes them as one object; a large one is written by a [`SetWriter`](crate::SetWriter).
 pub struct Builder {
-    cert_ids: Vec<IssuerHashes>,
-    ca: Certificate,
-    batches: Vec<(Batch, Packing)>,
+    declared: Declared,
     rows: Vec<Row>,
 }
-
-/// A batch that was told to a [`Builder`].
-#[derive(Clone, Copy, Debug)]
-pub struct BatchId(usize);
 
 enum Row {
     Answer {
@@ -34,37 +30,20 @@ enum Row {
 impl Builder {
     /// A set for the certificates of `ca`, with answers for CertIDs of these hashes.
     pub fn new(ca: &Certificate, hashes: &[HashAlgorithm]) -> Result<Self, BuildError> {
-        let mut sorted = hashes.to_vec();
-        sorted.sort_unstable_by_key(|hash| hash_code(*hash));
-        let known = sorted.iter().all(|hash| hash_code(*hash).is_some());
-        let twice = sorted.windows(2).any(|pair| pair[0] == pair[1]);
-        if sorted.is_empty() || !known || twice {
-            return Err(BuildError::Hashes(hashes.to_vec()));
-        }
         Ok(Self {
-            cert_ids: sorted
-                .into_iter()
-                .map(|hash| IssuerHashes::of(hash, ca))
-                .collect(),
-            ca: ca.clone(),
-            batches: Vec::new(),
+            declared: Declared::new(ca, hashes)?,
             rows: Vec::new(),
         })
     }
 
     /// The hashes, in the order in which [`Builder::answer`] takes the signatures.
     pub fn hashes(&self) -> impl Iterator<Item = HashAlgorithm> + '_ {
-        self.cert_ids.iter().map(|cert_id| cert_id.hash)
+        self.declared.hashes()
     }
 
     /// Declares what the answers that follow share.
     pub fn batch(&mut self, batch: Batch) -> Result<BatchId, BuildError> {
-        let algorithm = batch.signature_algorithm;
-        let signer = batch.responder.as_ref().unwrap_or(&self.ca);
-        let packing = Packing::new(signer.public_key(), algorithm)
-            .ok_or(BuildError::Algorithm { algorithm })?;
-        self.batches.push((batch, packing));
-        Ok(BatchId(self.batches.len() - 1))
+        self.declared.batch(batch)
     }
 
     /// Adds an answer with its signatures, one per hash in the order of [`Builder::hashes`].
@@ -72,26 +51,15 @@ impl Builder {
         &mut self,
         serial: Serial,
         status: CertStatus,
-        BatchId(batch): BatchId,
+        batch: BatchId,
         signatures: &[impl AsRef<[u8]>],
     ) -> Result<(), BuildError> {
-        let error = |why| BuildError::Signature { serial, why };
-        if signatures.len() != self.cert_ids.len() {
-            return Err(error("not one signature per CertID hash"));
-        }
-        let status = encode_status(status).ok_or(BuildError::Reason(serial))?;
-        let packing = self.batches[batch].1;
-        let mut packed = Vec::with_capacity(signatures.len() * packing.width());
-        for signature in signatures {
-            let one = packing.pack(signature.as_ref());
-            packed
-                .extend(one.ok_or_else(|| error("a signature is not what its key makes, in DER"))?);
-        }
+        let (status, signatures) = self.declared.pack(serial, status, batch, signatures)?;
         self.rows.push(Row::Answer {
             serial,
             status,
-            batch,
-            signatures: packed,
+            batch: batch.0,
+            signatures,
         });
         Ok(())
     }
@@ -114,50 +82,41 @@ impl Builder {
     /// The octets of the object.
     pub fn finish(mut self) -> Result<Vec<u8>, BuildError> {
         self.rows.sort_unstable_by_key(Row::serial);
-        if let Some(pair) = self
-            .rows
-            .windows(2)
-            .find(|pair| pair[0].serial() == pair[1].serial())
-        {
-            return Err(BuildError::Duplicate(pair[0].serial()));
-        }
-        let serial_width = self
-            .rows
-            .last()
-            .map_or(1, |widest| widest.serial().as_bytes().len());
-        let signature_width = self
-            .batches
-            .iter()
-            .map(|(_, packing)| packing.width())
-            .max();
+        let Declared {
+            ca,
+            cert_ids,
+            batches,
+        } = self.declared;
+        let widest = self.rows.last();
+        let signature_width = batches.iter().map(|(_, packing)| packing.width()).max();
         let layout = Layout {
-            serial_width,
-            hashes: self.cert_ids.len(),
+            serial_width: widest.map_or(1, |widest| widest.serial().as_bytes().len()),
+            hashes: cert_ids.len(),
             signature_width: signature_width.unwrap_or(0),
         };
-        let mut writer = Writer::new(layout, self.cert_ids, self.rows.len());
+        let octets = Cursor::new(Vec::new());
+        let mut writer = Writer::new(octets, layout, cert_ids, index::seed(&ca))?;
+        let mut numbers = vec![None; batches.len()];
         for row in &self.rows {
             match row {
-                Row::Removal(serial) => writer.removal(serial.as_bytes()),
+                Row::Removal(serial) => writer.removal(serial)?,
                 Row::Answer {
                     serial,
                     status,
                     batch,
                     signatures,
                 } => {
-                    let (batch, packing) = &self.batches[*batch];
-                    let number = writer.batch(batch)?;
-                    writer.answer(
-                        serial.as_bytes(),
-                        *status,
-                        number,
-                        signatures,
-                        packing.width(),
-                    );
+                    let (declared, packing) = &batches[*batch];
+                    let number = match numbers[*batch] {
+                        Some(number) => number,
+                        None => *numbers[*batch].insert(writer.batch(declared)?),
+                    };
+                    writer.answer(serial, *status, number, signatures, packing.width())?;
                 }
             }
         }
-        Ok(writer.finish())
+        let (octets, _) = writer.finish()?;
+        Ok(octets.into_inner())
     }
 }
 

@@ -1,15 +1,15 @@
 //! What can be wrong with an answer set.
 
+use std::io;
+
 use pki::{HashAlgorithm, Serial, SignatureAlgorithm};
 
 /// Why an answer set is refused. Whoever meets one keeps what it had (V9); the publisher must publish anew.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum AnswerSetError {
-    /// The octets changed on their way or on disk.
-    #[error(
-        "the checksum of the answer set does not match its octets: it was cut off or changed; fetch or publish it again"
-    )]
-    Checksum,
+    /// Part of what is read at first use.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
     /// A field that contradicts another, or the format.
     #[error("the answer set is malformed at octet {offset}: {what}")]
     Malformed {
@@ -34,8 +34,13 @@ pub enum AnswerSetError {
     /// Fewer octets than even an empty set has.
     #[error("the answer set is cut off: {0} octets")]
     TooShort(usize),
-    /// Written by a newer Avouch.
-    #[error("the answer set has format version {0}, this program reads version 1; update it")]
+    /// The system does not let us read it.
+    #[error("the answer set cannot be mapped: {0}")]
+    Unreadable(String),
+    /// Written by another version of Avouch.
+    #[error(
+        "the answer set has format version {0}, this program reads version 2; publish it again with this version"
+    )]
     Version(u16),
     /// Times that no response may carry.
     #[error("batch {index} of the answer set has impossible times: {why}")]
@@ -50,6 +55,18 @@ pub enum AnswerSetError {
     WrongIssuer(String),
 }
 
+/// A part of an answer set that is not what its tables say: it changed on disk or on its way.
+///
+/// Nothing is answered from such a part. Whoever meets one publishes or fetches the set again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the answer set is damaged at octet {offset}: {what}; publish or fetch it again")]
+pub struct Damaged {
+    /// Where, from the start of the object.
+    pub offset: usize,
+    /// What is wrong there.
+    pub what: &'static str,
+}
+
 /// Why an answer set cannot be made.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BuildError {
@@ -59,6 +76,9 @@ pub enum BuildError {
         /// The algorithm of the batch.
         algorithm: SignatureAlgorithm,
     },
+    /// A layer that cannot be read.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
     /// One serial number twice.
     #[error("serial number {0} was added twice")]
     Duplicate(Serial),
@@ -67,6 +87,11 @@ pub enum BuildError {
         "an answer set answers for SHA-1 or SHA-256 CertIDs or both, each once; asked for: {0:?}"
     )]
     Hashes(Vec<HashAlgorithm>),
+    /// Serial numbers that do not ascend.
+    #[error(
+        "serial number {0} comes after a greater one; a set is written by ascending serial numbers"
+    )]
+    Order(Serial),
     /// A revocation reason that no response carries.
     #[error(
         "serial number {0}: a revocation for an unspecified reason carries no reason (OCSP-44)"
@@ -80,7 +105,26 @@ pub enum BuildError {
         /// What is wrong.
         why: &'static str,
     },
+    /// A serial number or signature that the widths of the set have no room for.
+    #[error("a {what} of {found} octets does not fit: the set was begun for {room}")]
+    TooWide {
+        /// Serial number or signature.
+        what: &'static str,
+        /// Its octets.
+        found: usize,
+        /// The octets there are.
+        room: usize,
+    },
     /// More than the format can count.
     #[error("an answer set holds at most {0}")]
     TooMany(&'static str),
+    /// The file cannot be written.
+    #[error("the answer set cannot be written: {0}")]
+    Write(String),
+}
+
+impl From<io::Error> for BuildError {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error.to_string())
+    }
 }

@@ -4,21 +4,33 @@
 
 use pki::{HashAlgorithm, SignatureAlgorithm};
 
+use crate::index::BUCKET_LENGTH;
+
 /// The media type of the object in the manifest.
 pub const CONTENT_TYPE: &str = "application/vnd.avouch.answer-set";
 
 /// The role of the objects in the manifest of `ocsp/{issuer}`: the base first, each later one over those before it.
 pub const ROLE: &str = "answers";
 
+/// The role of a set that a later generation will have among its [`ROLE`]s: an edge fetches and verifies it ahead.
+pub const ROLE_AHEAD: &str = "answers-ahead";
+
 pub(crate) const MAGIC: &[u8; 8] = b"AVOUCHAS";
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 pub(crate) const HEADER_LENGTH: usize = 32;
-pub(crate) const BATCH_LENGTH: usize = 28;
-pub(crate) const COUNT_LENGTH: usize = 8;
-pub(crate) const CHECKSUM_LENGTH: usize = 32;
+pub(crate) const BATCH_LENGTH: usize = 36;
+/// The length of the tail, at the very end.
+pub(crate) const TRAILER_LENGTH: usize = 8;
+pub(crate) const HASH_LENGTH: usize = 32;
+/// Records in one chunk, that is, under one hash.
+pub(crate) const CHUNK_RECORDS: usize = 256;
+/// Buckets in one chunk.
+pub(crate) const CHUNK_BUCKETS: usize = 256;
 pub(crate) const MAX_SERIAL_WIDTH: usize = 20;
-/// RSA-8192 and less; also keeps a garbled width from meaning gigabytes.
-pub(crate) const MAX_SIGNATURE_WIDTH: usize = 1024;
+/// Record numbers have 4 octets.
+pub(crate) const MAX_RECORDS: u64 = u32::MAX as u64;
+/// RSA-8192, ML-DSA-65 and less; also keeps a garbled width from meaning gigabytes.
+pub(crate) const MAX_SIGNATURE_WIDTH: usize = 4096;
 
 /// The widths on which every offset depends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,15 +50,28 @@ impl Layout {
     }
 
     pub(crate) const fn batch_at(&self) -> usize {
-        self.serial_width + 9
+        self.serial_width + 6
     }
 
     pub(crate) const fn signatures_at(&self) -> usize {
-        self.serial_width + 13
+        self.serial_width + 10
     }
 
     pub(crate) const fn record_length(&self) -> usize {
         self.signatures_at() + self.hashes * self.signature_width
+    }
+
+    /// Where the index begins: a bucket is one cache line.
+    pub(crate) fn index_at(&self, records: usize) -> Option<usize> {
+        records
+            .checked_mul(self.record_length())?
+            .checked_add(HEADER_LENGTH)?
+            .checked_next_multiple_of(BUCKET_LENGTH)
+    }
+
+    /// What the tail says of one chunk of records: its first serial number and its hash.
+    pub(crate) const fn chunk_head_length(&self) -> usize {
+        self.serial_width + HASH_LENGTH
     }
 
     pub(crate) fn header(&self, hashes: &[HashAlgorithm]) -> [u8; HEADER_LENGTH] {
@@ -79,6 +104,9 @@ pub(crate) fn hash_from_code(code: u8) -> Option<HashAlgorithm> {
         _ => None,
     }
 }
+
+/// One more than the highest code.
+pub(crate) const ALGORITHM_CODES: usize = 8;
 
 const ALGORITHMS: [(u8, SignatureAlgorithm); 7] = [
     (1, SignatureAlgorithm::RsaSha256),

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use pki::ocsp::response::CertStatus;
 use pki::{Serial, Time};
 
+use crate::merged::Merged;
 use crate::set::AnswerSet;
-use crate::{Answer, Batch, Entry, IssuerHashes};
+use crate::{Answer, Damaged, Entry, IssuerHashes, Window};
 
 /// A base under deltas; about each certificate the newest layer that knows it decides.
 #[derive(Clone)]
@@ -47,49 +49,76 @@ impl Totals {
 
 impl Layered {
     /// Lays `deltas`, newest first, over `base`. All must be of one issuer.
-    pub fn new(base: Arc<AnswerSet>, deltas: Vec<Arc<AnswerSet>>) -> Self {
-        let mut layers = deltas;
-        layers.push(base);
-        let mut layered = Self {
+    pub fn new(base: Arc<AnswerSet>, deltas: Vec<Arc<AnswerSet>>) -> Result<Self, Damaged> {
+        let nothing = Self {
             layers: Vec::new(),
             visible: Vec::new(),
             totals: Totals::default(),
         };
-        for layer in layers.into_iter().rev() {
-            layered.push(layer);
+        deltas
+            .into_iter()
+            .rev()
+            .try_fold(nothing.push(base)?, Self::push)
+    }
+
+    /// Like [`Layered::new`]; takes over what this one knows about the layers that both have at the bottom, and so
+    /// takes time by the size of those that differ.
+    pub fn changed_to(
+        &self,
+        base: Arc<AnswerSet>,
+        deltas: Vec<Arc<AnswerSet>>,
+    ) -> Result<Self, Damaged> {
+        let mut new = deltas;
+        new.push(base);
+        let same = self
+            .layers
+            .iter()
+            .rev()
+            .zip(new.iter().rev())
+            .take_while(|(old, new)| Arc::ptr_eq(old, new))
+            .count();
+        let mut layered = self.clone();
+        while layered.layers.len() > same {
+            layered = layered.pop()?;
         }
-        layered
+        new.truncate(new.len() - same);
+        new.into_iter().rev().try_fold(layered, Self::push)
     }
 
     /// Lays one more delta over all others; takes time by the size of the delta, not of what lies below.
-    pub fn push(&mut self, delta: Arc<AnswerSet>) {
+    pub fn push(mut self, delta: Arc<AnswerSet>) -> Result<Self, Damaged> {
         if !self.layers.is_empty() {
             for entry in delta.entries() {
-                self.hide(&entry.serial());
+                self.recount(&entry?.serial(), |count| *count = count.saturating_sub(1))?;
             }
         }
         self.totals.good += delta.good();
         self.totals.revoked += delta.revoked();
-        self.visible.insert(0, delta.batch_sizes.clone());
+        self.visible.insert(0, delta.batch_sizes());
         self.layers.insert(0, delta);
+        Ok(self)
     }
 
     /// The answer for a serial number, given as its big-endian magnitude without leading zeros.
-    pub fn get(&self, serial: &[u8]) -> Option<Answer<'_>> {
-        match self.layers.iter().find_map(|layer| layer.entry(serial))? {
-            Entry::Answer(answer) => Some(answer),
-            Entry::Removed(_) => None,
+    pub fn get(&self, serial: &[u8]) -> Result<Option<Answer<'_>>, Damaged> {
+        for layer in &self.layers {
+            if let Some(entry) = layer.entry(serial)? {
+                return Ok(entry.answer());
+            }
         }
+        Ok(None)
     }
 
     /// Every certificate's answer, by ascending serial number, from above `after` on.
-    pub fn answers_after(&self, after: Option<Serial>) -> impl Iterator<Item = Answer<'_>> {
-        Merged::new(&self.layers, after).filter_map(|(layer, index)| {
-            match self.layers[layer].entry_at(index) {
-                Entry::Answer(answer) => Some(answer),
-                Entry::Removed(_) => None,
-            }
-        })
+    pub fn answers_after(
+        &self,
+        after: Option<Serial>,
+    ) -> Result<impl Iterator<Item = Result<Answer<'_>, Damaged>>, Damaged> {
+        let merged = Merged::new(&self.layers, after)?;
+        Ok(merged.filter_map(|found| {
+            let entry = found.and_then(|(layer, index)| self.layers[layer].entry_at(index));
+            entry.map(Entry::answer).transpose()
+        }))
     }
 
     /// The issuer's names in CertIDs that every layer has answers for.
@@ -124,58 +153,69 @@ impl Layered {
         (0..self.layers.len())
             .map(|index| Contribution {
                 answers: self.visible[index].iter().sum(),
-                oldest_this_update: self.used(index).map(|batch| batch.this_update).min(),
-                oldest_next_update: self.used(index).map(|batch| batch.next_update).min(),
+                oldest_this_update: self.used(index).map(|window| window.this_update).min(),
+                oldest_next_update: self.used(index).map(|window| window.next_update).min(),
             })
             .collect()
     }
 
     /// The earliest nextUpdate of any answer that can be given.
     pub fn oldest_next_update(&self) -> Option<Time> {
-        self.all_used().map(|batch| batch.next_update).min()
+        self.all_used().map(|window| window.next_update).min()
     }
 
     /// The earliest planned renewal of any answer that can be given.
     pub fn earliest_refresh(&self) -> Option<Time> {
-        self.all_used().map(|batch| batch.refresh_at).min()
+        self.all_used().map(|window| window.refresh_at).min()
     }
 
     /// The earliest signing time of any answer that can be given.
     pub fn oldest_this_update(&self) -> Option<Time> {
-        self.all_used().map(|batch| batch.this_update).min()
+        self.all_used().map(|window| window.this_update).min()
     }
 
-    fn all_used(&self) -> impl Iterator<Item = &Batch> {
+    fn all_used(&self) -> impl Iterator<Item = Window> {
         (0..self.layers.len()).flat_map(|index| self.used(index))
     }
 
-    /// The batches of a layer of which an answer can be given.
-    fn used(&self, layer: usize) -> impl Iterator<Item = &Batch> {
-        let batches = self.layers[layer]
-            .batches()
-            .iter()
-            .zip(&self.visible[layer]);
+    /// The times of the batches of a layer of which an answer can be given.
+    fn used(&self, layer: usize) -> impl Iterator<Item = Window> {
+        let batches = self.layers[layer].windows().zip(&self.visible[layer]);
         batches
             .filter(|(_, visible)| **visible > 0)
-            .map(|(batch, _)| batch)
+            .map(|(window, _)| window)
     }
 
-    /// A new delta is about to decide about this certificate.
-    fn hide(&mut self, serial: &Serial) {
+    /// Takes the newest layer off again.
+    fn pop(mut self) -> Result<Self, Damaged> {
+        let delta = self.layers.remove(0);
+        self.visible.remove(0);
+        self.totals.good -= delta.good();
+        self.totals.revoked -= delta.revoked();
+        if !self.layers.is_empty() {
+            for entry in delta.entries() {
+                self.recount(&entry?.serial(), |count| *count += 1)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// A layer above begins or ceases to decide about this certificate.
+    fn recount(&mut self, serial: &Serial, change: impl Fn(&mut u64)) -> Result<(), Damaged> {
         for (layer, visible) in self.layers.iter().zip(&mut self.visible) {
-            match layer.entry(serial.as_bytes()) {
-                None => continue,
-                Some(Entry::Removed(_)) => {}
-                Some(Entry::Answer(answer)) => {
-                    visible[answer.batch()] -= 1;
-                    match answer.status() {
-                        pki::ocsp::response::CertStatus::Good => self.totals.good -= 1,
-                        pki::ocsp::response::CertStatus::Revoked { .. } => self.totals.revoked -= 1,
-                    }
+            let Some(entry) = layer.entry(serial.as_bytes())? else {
+                continue;
+            };
+            if let Entry::Answer(answer) = entry {
+                change(&mut visible[answer.batch()]);
+                match answer.status() {
+                    CertStatus::Good => change(&mut self.totals.good),
+                    CertStatus::Revoked { .. } => change(&mut self.totals.revoked),
                 }
             }
-            return;
+            break;
         }
+        Ok(())
     }
 }
 
@@ -185,47 +225,5 @@ impl fmt::Debug for Layered {
             .field("layers", &self.layers)
             .field("totals", &self.totals)
             .finish()
-    }
-}
-
-/// Walks layers (newest first) by serial number; yields (layer, index) of the entry that decides.
-pub(crate) struct Merged<'a> {
-    layers: &'a [Arc<AnswerSet>],
-    next: Vec<usize>,
-}
-
-impl<'a> Merged<'a> {
-    pub(crate) fn new(layers: &'a [Arc<AnswerSet>], after: Option<Serial>) -> Self {
-        let next = layers
-            .iter()
-            .map(|layer| layer.first_after(after))
-            .collect();
-        Self { layers, next }
-    }
-}
-
-impl Iterator for Merged<'_> {
-    type Item = (usize, usize);
-
-    fn next(&mut self) -> Option<(usize, usize)> {
-        let mut lowest: Option<(Serial, usize)> = None;
-        for (number, layer) in self.layers.iter().enumerate() {
-            if self.next[number] < layer.len() {
-                let serial = layer.record(self.next[number]).serial();
-                // Of equals the first, that is the newest.
-                if lowest.is_none_or(|(known, _)| serial < known) {
-                    lowest = Some((serial, number));
-                }
-            }
-        }
-        let (serial, decides) = lowest?;
-        let index = self.next[decides];
-        for (number, layer) in self.layers.iter().enumerate() {
-            let at = self.next[number];
-            if at < layer.len() && layer.record(at).serial() == serial {
-                self.next[number] += 1;
-            }
-        }
-        Some((decides, index))
     }
 }

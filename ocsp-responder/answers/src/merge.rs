@@ -1,14 +1,18 @@
 //! Folding layers into one.
 
 use std::collections::HashMap;
+use std::io::{Cursor, Read, Seek, Write};
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::BuildError;
-use crate::format::Layout;
-use crate::layered::Merged;
+use crate::format::{Layout, algorithm_from_code};
+use crate::merged::Merged;
 use crate::record::REMOVED;
 use crate::set::AnswerSet;
-use crate::writer::Writer;
+use crate::set_writer::create;
+use crate::tables::StoredBatch;
+use crate::writer::{Finished, Writer};
+use crate::{Batch, BuildError, Damaged};
 
 /// What becomes of the notes that certificates have left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,6 +27,24 @@ pub enum Removals {
 ///
 /// Nothing is signed anew; batches that no answer uses any more are left out.
 pub fn merge(layers: &[Arc<AnswerSet>], removals: Removals) -> Result<Vec<u8>, BuildError> {
+    let (octets, _) = merge_into(Cursor::new(Vec::new()), layers, removals)?;
+    Ok(octets.into_inner())
+}
+
+/// Like [`merge()`], into a new file: memory does not grow with the layers. The file is not yet forced to disk.
+pub fn merge_to_file(
+    path: &Path,
+    layers: &[Arc<AnswerSet>],
+    removals: Removals,
+) -> Result<Finished, BuildError> {
+    Ok(merge_into(create(path)?, layers, removals)?.1)
+}
+
+fn merge_into<W: Read + Seek + Write>(
+    sink: W,
+    layers: &[Arc<AnswerSet>],
+    removals: Removals,
+) -> Result<(W, Finished), BuildError> {
     let Some(newest) = layers.first() else {
         return Err(BuildError::Hashes(Vec::new()));
     };
@@ -39,26 +61,29 @@ pub fn merge(layers: &[Arc<AnswerSet>], removals: Removals) -> Result<Vec<u8>, B
     let layout = Layout {
         serial_width: layers
             .iter()
-            .map(|layer| layer.layout.serial_width)
+            .map(|layer| layer.tables.layout.serial_width)
             .max()
             .unwrap_or(1),
-        hashes: newest.layout.hashes,
+        hashes: newest.tables.layout.hashes,
         signature_width: layers
             .iter()
             .map(|layer| widest_used(layer))
             .max()
             .unwrap_or(0),
     };
-    let expected = layers.iter().map(|layer| layer.len()).sum();
-    let mut writer = Writer::new(layout, newest.cert_ids().to_vec(), expected);
+    let cert_ids = newest.cert_ids().to_vec();
+    let mut writer = Writer::new(sink, layout, cert_ids, newest.tables.homes.seed())?;
     let mut numbers: HashMap<(usize, u32), u32> = HashMap::new();
-    for (layer, index) in Merged::new(layers, None) {
+    for found in Merged::new(layers, None)? {
+        let (layer, index) = found?;
         let set = &layers[layer];
-        let record = set.record(index);
-        let serial = record.serial();
+        let record = set.record(index)?;
+        let Some(serial) = set.serial_at(index)? else {
+            break;
+        };
         if record.status_code() == REMOVED {
             if removals == Removals::Keep {
-                writer.removal(serial.as_bytes());
+                writer.removal(&serial)?;
             }
             continue;
         }
@@ -66,28 +91,52 @@ pub fn merge(layers: &[Arc<AnswerSet>], removals: Removals) -> Result<Vec<u8>, B
         let number = match numbers.get(&(layer, old)) {
             Some(number) => *number,
             None => {
-                let number = writer.batch(&set.batches()[old as usize])?;
+                let number = writer.batch(&batch(set, old)?)?;
                 numbers.insert((layer, old), number);
                 number
             }
         };
-        let status = (record.status_code(), record.time().unix());
         writer.answer(
-            serial.as_bytes(),
-            status,
+            &serial,
+            (record.status_code(), record.time().unix()),
             number,
             record.signatures(),
-            set.layout.signature_width,
-        );
+            set.tables.layout.signature_width,
+        )?;
     }
-    Ok(writer.finish())
+    writer.finish()
+}
+
+fn batch(set: &AnswerSet, number: u32) -> Result<Batch, Damaged> {
+    let stored = set.tables.batch(&set.octets, number as usize);
+    let whole = stored.and_then(|stored| {
+        let StoredBatch {
+            window,
+            responder,
+            algorithm,
+            ..
+        } = stored;
+        Some(Batch {
+            this_update: window.this_update,
+            next_update: window.next_update,
+            refresh_at: window.refresh_at,
+            responder: set.tables.responders.get(usize::from(responder))?.clone(),
+            signature_algorithm: algorithm_from_code(algorithm)?,
+        })
+    });
+    whole.ok_or_else(|| {
+        set.damaged(
+            set.tables.batches_at,
+            "a record names a batch that is not there",
+        )
+    })
 }
 
 /// The width of the widest signature that is really there.
 fn widest_used(set: &AnswerSet) -> usize {
-    let sizes = set.batch_sizes.iter().enumerate();
-    let used = sizes.filter(|(_, size)| **size > 0);
-    used.map(|(batch, _)| set.template(batch, 0).signature.width())
+    let signers = set.tables.signers.list.iter();
+    signers
+        .map(|signer| signer.packing.width())
         .max()
         .unwrap_or(0)
 }

@@ -1,107 +1,162 @@
-//! Checking a set once, so that reading it later needs no check.
+//! Checking a set's tables once, so that reading it later needs to check no more than each chunk.
 
-use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use pki::ocsp::response::Template;
-use pki::{Certificate, RevocationReason, Time};
+use pki::{Certificate, HashAlgorithm, Time};
 
 use crate::answer::FINGERPRINT;
+use crate::batch::Window;
 use crate::format::{
-    BATCH_LENGTH, CHECKSUM_LENGTH, COUNT_LENGTH, HEADER_LENGTH, Layout, MAGIC, MAX_SERIAL_WIDTH,
-    MAX_SIGNATURE_WIDTH, VERSION, algorithm_code, algorithm_from_code, hash_code, hash_from_code,
+    BATCH_LENGTH, HASH_LENGTH, HEADER_LENGTH, Layout, MAGIC, MAX_RECORDS, MAX_SERIAL_WIDTH,
+    MAX_SIGNATURE_WIDTH, TRAILER_LENGTH, VERSION, algorithm_from_code, hash_code, hash_from_code,
 };
-use crate::record::{GOOD, NO_BATCH, REMOVED, REVOKED, REVOKED_WITH_REASON, Record};
-use crate::set::{AnswerSet, SetTemplate};
+use crate::index::{self, BUCKET_LENGTH, Homes};
+use crate::input::{Input, malformed};
+use crate::octets::Octets;
+use crate::record::YEAR_10000;
+use crate::set::AnswerSet;
 use crate::signature::Packing;
-use crate::{AnswerSetError, Batch, IssuerHashes, check_delegation};
+use crate::tables::{SetTemplate, Signer, Signers, StoredBatch, Tables};
+use crate::verified::Verified;
+use crate::{AnswerSetError, IssuerHashes, check_delegation};
 
-pub(crate) fn open(octets: Vec<u8>, ca: &Certificate) -> Result<AnswerSet, AnswerSetError> {
-    let body = checked_body(&octets)?;
-    let mut input = Input {
-        octets: body,
-        at: 8,
-    };
-    let (layout, hashes) = read_header(&mut input)?;
+pub(crate) fn open(octets: Arc<Octets>, ca: &Certificate) -> Result<AnswerSet, AnswerSetError> {
+    let tables = read_tables(&octets, ca)?;
+    Ok(AnswerSet {
+        records: Verified::none_of(tables.record_chunks()),
+        index: Verified::none_of(tables.index_chunks()),
+        damage: OnceLock::new(),
+        tables,
+        octets,
+    })
+}
 
-    let count_at = body.len() - COUNT_LENGTH;
-    let len = Input {
-        octets: body,
-        at: count_at,
+fn read_tables(octets: &[u8], ca: &Certificate) -> Result<Tables, AnswerSetError> {
+    let (layout, hashes) = read_header(octets)?;
+    let tail_at = find_tail(octets)?;
+    let mut input = Input::new(&octets[..octets.len() - TRAILER_LENGTH], tail_at);
+    if input.take(HEADER_LENGTH)? != &octets[..HEADER_LENGTH] {
+        return Err(malformed(
+            0,
+            "the header is not the one that the tail repeats",
+        ));
     }
-    .number::<8>()?;
-    let len = usize::try_from(len).map_err(|_| malformed(count_at, "more records than memory"))?;
-    let tables_at = len
-        .checked_mul(layout.record_length())
-        .and_then(|length| length.checked_add(HEADER_LENGTH))
-        .filter(|&at| at <= count_at)
-        .ok_or_else(|| malformed(count_at, "more records than the object has room for"))?;
-    input.at = tables_at;
-    input.octets = &body[..count_at];
+
+    let counts_at = input.at();
+    let len = input.number::<8>()?;
+    let (good, revoked, removed) = (
+        input.number::<8>()?,
+        input.number::<8>()?,
+        input.number::<8>()?,
+    );
+    let (homes, buckets) = (input.number::<8>()?, input.number::<8>()?);
+    let sum = good
+        .checked_add(revoked)
+        .and_then(|sum| sum.checked_add(removed));
+    if len > MAX_RECORDS || sum != Some(len) {
+        return Err(malformed(
+            counts_at,
+            "the counts are not those of at most 4,294,967,295 records",
+        ));
+    }
+    let seeded = Homes::for_records(index::seed(ca), len);
+    if homes != seeded.count || buckets < homes {
+        return Err(malformed(
+            counts_at + 32,
+            "the index has not one home bucket per ten records",
+        ));
+    }
+    // Lossless on machines that can map it: checked against the object's length now.
+    let (len, buckets) = (len as usize, buckets as usize);
+    let index_at = layout.index_at(len);
+    let index_length = buckets.checked_mul(BUCKET_LENGTH);
+    if index_at
+        .zip(index_length)
+        .and_then(|(at, length)| at.checked_add(length))
+        != Some(tail_at)
+    {
+        return Err(malformed(
+            counts_at,
+            "records and index do not fill what lies before the tail",
+        ));
+    }
+    // It is there: it ends where the tail begins.
+    let index_at = index_at.unwrap_or(tail_at);
+    let records_end = HEADER_LENGTH + len * layout.record_length();
+    if octets[records_end..index_at]
+        .iter()
+        .any(|&octet| octet != 0)
+    {
+        return Err(malformed(
+            records_end,
+            "what fills up the records is not zero",
+        ));
+    }
 
     let cert_ids = read_cert_ids(&mut input, &hashes, ca)?;
     let responders = read_responders(&mut input, ca)?;
-    let batches = read_batches(&mut input, &responders)?;
-    if input.at != count_at {
-        return Err(malformed(input.at, "something follows the batches"));
-    }
-
-    let mut batch_templates = Vec::with_capacity(batches.len());
-    let mut templates = Templates {
+    let (batches_at, batches, signers) = read_batches(
+        &mut input,
+        layout,
+        good + revoked,
+        &responders,
         ca,
-        cert_ids: &cert_ids,
-        known: HashMap::new(),
-        list: Vec::new(),
-    };
-    for (index, batch) in batches.iter().enumerate() {
-        let at = templates
-            .of(batch)
-            .filter(|&at| templates.list[at].signature.width() <= layout.signature_width);
-        batch_templates.push(at.ok_or(AnswerSetError::Window {
-            index,
-            why: "its responder's key makes no such signatures, or wider ones than the set holds",
-        })?);
-    }
-    let templates = templates.list;
-
-    let mut set = AnswerSet {
+        &cert_ids,
+    )?;
+    let mut tables = Tables {
         layout,
         len,
+        good,
+        revoked,
+        removed,
+        homes: seeded,
+        buckets,
         cert_ids,
-        batch_sizes: vec![0; batches.len()],
+        responders,
+        signers,
         batches,
-        batch_templates,
-        templates,
-        good: 0,
-        revoked: 0,
-        removed: 0,
-        octets,
+        index_at,
+        tail_at,
+        batches_at,
+        chunk_heads_at: input.at(),
+        index_hashes_at: 0,
     };
-    check_records(&mut set)?;
-    Ok(set)
+    input.skip(tables.record_chunks(), layout.chunk_head_length())?;
+    tables.index_hashes_at = input.at();
+    input.skip(tables.index_chunks(), HASH_LENGTH)?;
+    if !input.is_at_end() {
+        return Err(malformed(input.at(), "something follows the hashes"));
+    }
+    check_chunk_heads(&tables, octets)?;
+    Ok(tables)
 }
 
-/// Everything before the checksum, when magic, version and checksum are right.
-fn checked_body(octets: &[u8]) -> Result<&[u8], AnswerSetError> {
+/// Where the tail begins, which the last octets tell.
+fn find_tail(octets: &[u8]) -> Result<usize, AnswerSetError> {
+    let at = octets.len() - TRAILER_LENGTH;
+    let length = Input::new(octets, at).number::<TRAILER_LENGTH>()?;
+    usize::try_from(length)
+        .ok()
+        .and_then(|length| octets.len().checked_sub(length))
+        .filter(|&tail_at| tail_at >= HEADER_LENGTH && tail_at <= at)
+        .ok_or_else(|| malformed(at, "the tail is longer than the object, or too short"))
+}
+
+fn read_header(octets: &[u8]) -> Result<(Layout, Vec<HashAlgorithm>), AnswerSetError> {
     if !octets.starts_with(MAGIC) {
         return Err(AnswerSetError::NotAnAnswerSet);
     }
-    if octets.len() < HEADER_LENGTH + COUNT_LENGTH + CHECKSUM_LENGTH {
+    if octets.len() < 2 * HEADER_LENGTH + TRAILER_LENGTH {
         return Err(AnswerSetError::TooShort(octets.len()));
     }
-    let version = u16::from_be_bytes([octets[8], octets[9]]);
+    let mut input = Input::new(octets, MAGIC.len());
+    // Lossless: 16 bits.
+    let version = input.number::<2>()? as u16;
     if version != VERSION {
         return Err(AnswerSetError::Version(version));
     }
-    let (body, checksum) = octets.split_at(octets.len() - CHECKSUM_LENGTH);
-    if digest(&SHA256, body).as_ref() != checksum {
-        return Err(AnswerSetError::Checksum);
-    }
-    Ok(body)
-}
-
-fn read_header(input: &mut Input<'_>) -> Result<(Layout, Vec<pki::HashAlgorithm>), AnswerSetError> {
-    input.at = 10;
     let serial_width = usize::from(input.octet()?);
     if !(1..=MAX_SERIAL_WIDTH).contains(&serial_width) {
         return Err(malformed(10, "the serial width is not 1 to 20"));
@@ -122,7 +177,7 @@ fn read_header(input: &mut Input<'_>) -> Result<(Layout, Vec<pki::HashAlgorithm>
     // Lossless: 16 bits.
     let signature_width = input.number::<2>()? as usize;
     if signature_width > MAX_SIGNATURE_WIDTH {
-        return Err(malformed(14, "the signature width is above 1024"));
+        return Err(malformed(14, "the signature width is above 4096"));
     }
     if input
         .take(HEADER_LENGTH - 16)?
@@ -131,19 +186,17 @@ fn read_header(input: &mut Input<'_>) -> Result<(Layout, Vec<pki::HashAlgorithm>
     {
         return Err(malformed(16, "the rest of the header is not zero"));
     }
-    Ok((
-        Layout {
-            serial_width,
-            hashes: count,
-            signature_width,
-        },
-        hashes,
-    ))
+    let layout = Layout {
+        serial_width,
+        hashes: count,
+        signature_width,
+    };
+    Ok((layout, hashes))
 }
 
 fn read_cert_ids(
     input: &mut Input<'_>,
-    hashes: &[pki::HashAlgorithm],
+    hashes: &[HashAlgorithm],
     ca: &Certificate,
 ) -> Result<Vec<IssuerHashes>, AnswerSetError> {
     let mut cert_ids = Vec::new();
@@ -186,213 +239,132 @@ fn read_responders(
     Ok(responders)
 }
 
+/// Checks every batch where it stands: there may be many thousands.
 fn read_batches(
     input: &mut Input<'_>,
+    layout: Layout,
+    answers: u64,
     responders: &[Option<Certificate>],
-) -> Result<Vec<Batch>, AnswerSetError> {
-    let at = input.at;
+    ca: &Certificate,
+    cert_ids: &[IssuerHashes],
+) -> Result<(usize, usize, Signers), AnswerSetError> {
     let count = input.number::<4>()? as usize;
-    if count.saturating_mul(BATCH_LENGTH) > input.octets.len() - input.at {
-        return Err(malformed(at, "more batches than the object has room for"));
-    }
-    let mut batches = Vec::with_capacity(count);
-    for index in 0..count {
-        let this_update = input.time()?;
-        let next_update = input.time()?;
-        let refresh_at = input.time()?;
-        let at = input.at;
-        let responder = responders
-            .get(input.number::<2>()? as usize)
-            .ok_or_else(|| malformed(at, "a batch names a responder that is not there"))?;
-        let signature_algorithm = algorithm_from_code(input.octet()?)
-            .ok_or_else(|| malformed(at + 2, "unknown signature algorithm"))?;
-        if input.octet()? != 0 {
-            return Err(malformed(at + 3, "the last octet of a batch is not zero"));
-        }
-        let batch = Batch {
-            this_update,
-            next_update,
-            refresh_at,
-            responder: responder.clone(),
-            signature_algorithm,
+    let batches_at = input.at();
+    let windows: Vec<_> = responders
+        .iter()
+        .map(|responder| {
+            responder
+                .as_ref()
+                .map(|responder| (responder.not_before(), responder.not_after()))
+        })
+        .collect();
+    let mut signers = Signers::of_responders(responders.len());
+    let mut sum = 0_u64;
+    for (index, octets) in input
+        .skip(count, BATCH_LENGTH)?
+        .chunks_exact(BATCH_LENGTH)
+        .enumerate()
+    {
+        let error = |what| malformed(batches_at + index * BATCH_LENGTH, what);
+        let batch = StoredBatch::read(octets);
+        let responder = usize::from(batch.responder);
+        let Some(lifetime) = windows.get(responder) else {
+            return Err(error("a batch names a responder that is not there"));
         };
-        check_window(&batch).map_err(|why| AnswerSetError::Window { index, why })?;
-        batches.push(batch);
+        if batch.zero != 0 {
+            return Err(error(
+                "the octet after the algorithm of a batch is not zero",
+            ));
+        }
+        let refused = |why| AnswerSetError::Window { index, why };
+        check_window(&batch.window, *lifetime).map_err(refused)?;
+        let sized = sum.checked_add(batch.size).filter(|_| batch.size > 0);
+        sum = sized.ok_or_else(|| error("a batch has no answers, or more than there are"))?;
+        if signers.number(&batch).is_none() {
+            let signer = signer(&batch, &responders[responder], ca, cert_ids)
+                .ok_or_else(|| error("its responder's key makes no such signatures"))?;
+            if signer.packing.width() > layout.signature_width {
+                return Err(error("its signatures are wider than the set holds"));
+            }
+            signers
+                .add(&batch, signer)
+                .ok_or_else(|| error("more than 65,535 signers"))?;
+        }
     }
-    Ok(batches)
+    if sum != answers {
+        return Err(malformed(
+            batches_at,
+            "the batches have not as many answers as the set",
+        ));
+    }
+    Ok((batches_at, count, signers))
 }
 
-fn check_window(batch: &Batch) -> Result<(), &'static str> {
-    let year_10000 = Time::from_unix(253_402_300_800);
-    if batch.this_update < Time::from_unix(0) || batch.next_update >= year_10000 {
+fn check_window(window: &Window, lifetime: Option<(Time, Time)>) -> Result<(), &'static str> {
+    if window.this_update < Time::from_unix(0) || window.next_update >= Time::from_unix(YEAR_10000)
+    {
         return Err("a time is before 1970 or after 9999");
     }
-    if batch.this_update >= batch.next_update {
+    if window.this_update >= window.next_update {
         return Err("nextUpdate is not after thisUpdate");
     }
-    if batch.refresh_at <= batch.this_update || batch.refresh_at > batch.next_update {
+    if window.refresh_at <= window.this_update || window.refresh_at > window.next_update {
         return Err("the planned renewal is not between thisUpdate and nextUpdate");
     }
-    let Some(responder) = &batch.responder else {
+    let Some((not_before, not_after)) = lifetime else {
         return Ok(());
     };
-    if batch.this_update < responder.not_before() {
+    if window.this_update < not_before {
         return Err("it was signed before its responder certificate began");
     }
-    if batch.next_update > responder.not_after() {
+    if window.next_update > not_after {
         return Err("nextUpdate is after the end of its responder certificate (V8, OCSP-38)");
     }
     Ok(())
 }
 
-fn check_records(set: &mut AnswerSet) -> Result<(), AnswerSetError> {
-    let length = set.layout.record_length();
-    let mut previous: Option<usize> = None;
-    for index in 0..set.len {
-        let record = set.record(index);
-        let error = |what| malformed(HEADER_LENGTH + index * length, what);
-        let after = match previous {
-            Some(previous) => set.record(previous).padded_serial() < record.padded_serial(),
-            None => record.padded_serial().iter().any(|&octet| octet != 0),
-        };
-        if !after {
-            return Err(error("the serial numbers do not ascend from above zero"));
-        }
-        previous = Some(index);
-        if record.status_code() == REMOVED {
-            if record.batch() != NO_BATCH || !filled_with_zeros(&record, 0) {
-                return Err(error("a removal carries more than a serial number"));
-            }
-            set.removed += 1;
-            continue;
-        }
-        check_status(&record).map_err(error)?;
-        let batch = record.batch() as usize;
-        let Some(&template) = set.batch_templates.get(batch) else {
-            return Err(error("a record names a batch that is not there"));
-        };
-        if !filled_with_zeros(&record, set.templates[template].signature.width()) {
-            return Err(error("a signature is not filled up with zeros"));
-        }
-        if record.status_code() == GOOD {
-            set.good += 1;
-        } else {
-            set.revoked += 1;
-        }
-        set.batch_sizes[batch] += 1;
-    }
-    Ok(())
-}
-
-fn check_status(record: &Record<'_>) -> Result<(), &'static str> {
-    match record.status_code() {
-        GOOD if record.time().unix() != 0 => Err("a good certificate has a revocation time"),
-        GOOD | REVOKED => Ok(()),
-        code => match code
-            .checked_sub(REVOKED_WITH_REASON)
-            .and_then(RevocationReason::from_code)
-        {
-            None | Some(RevocationReason::Unspecified) => Err("unknown status"),
-            Some(_) => Ok(()),
-        },
-    }?;
-    let year_10000 = Time::from_unix(253_402_300_800);
-    if record.time() >= year_10000 || record.time() < Time::from_unix(-62_167_219_200) {
-        return Err("a revocation time that GeneralizedTime cannot write");
-    }
-    Ok(())
-}
-
-/// Whether each signature field holds nothing beyond its first `width` octets.
-fn filled_with_zeros(record: &Record<'_>, width: usize) -> bool {
-    let fields = record.layout().hashes;
-    (0..fields).all(|slot| {
-        record.signature(slot)[width..]
-            .iter()
-            .all(|&octet| octet == 0)
+/// `None` if that key makes no signatures of that algorithm.
+fn signer(
+    batch: &StoredBatch,
+    responder: &Option<Certificate>,
+    ca: &Certificate,
+    cert_ids: &[IssuerHashes],
+) -> Option<Signer> {
+    let algorithm = algorithm_from_code(batch.algorithm)?;
+    let certificate = responder.as_ref().unwrap_or(ca);
+    let packing = Packing::new(certificate.public_key(), algorithm)?;
+    let der = responder.as_ref().map_or(&[][..], Certificate::der);
+    let template = |cert_id: &IssuerHashes| {
+        let code = hash_code(cert_id.hash)?;
+        let whole = digest(&SHA256, &[&[code, batch.algorithm], der].concat());
+        let mut fingerprint = [0; FINGERPRINT];
+        fingerprint.copy_from_slice(&whole.as_ref()[..FINGERPRINT]);
+        Some(SetTemplate {
+            template: Template::new(cert_id.hash, ca, certificate, algorithm),
+            signature: packing,
+            fingerprint,
+        })
+    };
+    Some(Signer {
+        responder: usize::from(batch.responder),
+        packing,
+        templates: cert_ids.iter().map(template).collect::<Option<_>>()?,
     })
 }
 
-/// The templates of a set, each made once.
-struct Templates<'a> {
-    ca: &'a Certificate,
-    cert_ids: &'a [IssuerHashes],
-    known: HashMap<(Vec<u8>, u8), Option<usize>>,
-    list: Vec<SetTemplate>,
-}
-
-impl Templates<'_> {
-    /// Where the templates of a batch begin; `None` if its key makes no signatures of its algorithm.
-    fn of(&mut self, batch: &Batch) -> Option<usize> {
-        let algorithm = algorithm_code(batch.signature_algorithm)?;
-        let der = batch
-            .responder
-            .as_ref()
-            .map_or(&[][..], |responder| responder.der());
-        let key = (der.to_vec(), algorithm);
-        if let Some(known) = self.known.get(&key) {
-            return *known;
+/// The first serial numbers of the chunks ascend from above zero; the chunks are held against them when they are read.
+fn check_chunk_heads(tables: &Tables, octets: &[u8]) -> Result<(), AnswerSetError> {
+    let zeros = [0; MAX_SERIAL_WIDTH];
+    let mut before = &zeros[..tables.layout.serial_width];
+    for chunk in 0..tables.record_chunks() {
+        let (first, _) = tables.chunk_head(octets, chunk);
+        if first <= before {
+            return Err(malformed(
+                tables.chunk_heads_at + chunk * tables.layout.chunk_head_length(),
+                "the first serial numbers of the chunks do not ascend",
+            ));
         }
-        let at = self.make(batch, algorithm, der);
-        self.known.insert(key, at);
-        at
+        before = first;
     }
-
-    fn make(&mut self, batch: &Batch, algorithm: u8, der: &[u8]) -> Option<usize> {
-        let signer = batch.responder.as_ref().unwrap_or(self.ca);
-        let signature = Packing::new(signer.public_key(), batch.signature_algorithm)?;
-        let at = self.list.len();
-        for cert_id in self.cert_ids {
-            let template = Template::new(cert_id.hash, self.ca, signer, batch.signature_algorithm);
-            let hash = hash_code(cert_id.hash)?;
-            let whole = digest(&SHA256, &[&[hash, algorithm], der].concat());
-            let mut fingerprint = [0; FINGERPRINT];
-            fingerprint.copy_from_slice(&whole.as_ref()[..FINGERPRINT]);
-            self.list.push(SetTemplate {
-                template,
-                signature,
-                fingerprint,
-            });
-        }
-        Some(at)
-    }
-}
-
-/// Reads from the start to the end, never beyond.
-struct Input<'a> {
-    octets: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Input<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], AnswerSetError> {
-        let end = self
-            .at
-            .checked_add(length)
-            .filter(|&end| end <= self.octets.len());
-        let end = end.ok_or_else(|| malformed(self.at, "a field reaches beyond its table"))?;
-        let taken = &self.octets[self.at..end];
-        self.at = end;
-        Ok(taken)
-    }
-
-    fn octet(&mut self) -> Result<u8, AnswerSetError> {
-        Ok(self.take(1)?[0])
-    }
-
-    /// A big-endian number of N octets, at most 8.
-    fn number<const N: usize>(&mut self) -> Result<u64, AnswerSetError> {
-        Ok(self
-            .take(N)?
-            .iter()
-            .fold(0, |number, &octet| number << 8 | u64::from(octet)))
-    }
-
-    fn time(&mut self) -> Result<Time, AnswerSetError> {
-        Ok(Time::from_unix(self.number::<8>()?.cast_signed()))
-    }
-}
-
-fn malformed(offset: usize, what: &'static str) -> AnswerSetError {
-    AnswerSetError::Malformed { offset, what }
+    Ok(())
 }

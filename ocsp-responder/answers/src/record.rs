@@ -13,6 +13,10 @@ pub(crate) const REVOKED_WITH_REASON: u8 = 0x80;
 /// The batch number of a record that has no answer.
 pub(crate) const NO_BATCH: u32 = u32::MAX;
 
+/// Octets of a revocation time.
+pub(crate) const TIME_LENGTH: usize = 5;
+
+/// A record as it stands in the set.
 #[derive(Clone, Copy)]
 pub(crate) struct Record<'a> {
     octets: &'a [u8],
@@ -20,10 +24,6 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn layout(&self) -> Layout {
-        self.layout
-    }
-
     pub(crate) fn new(octets: &'a [u8], layout: Layout) -> Self {
         Self { octets, layout }
     }
@@ -33,9 +33,9 @@ impl<'a> Record<'a> {
         &self.octets[..self.layout.serial_width]
     }
 
-    pub(crate) fn serial(&self) -> Serial {
-        // Unwrap safety: checked at opening, neither zero nor longer than 20 octets.
-        Serial::from_be_bytes(self.padded_serial()).unwrap()
+    /// `None` for zero, which is no serial number.
+    pub(crate) fn serial(&self) -> Option<Serial> {
+        Serial::from_be_bytes(self.padded_serial()).ok()
     }
 
     pub(crate) fn status_code(&self) -> u8 {
@@ -44,12 +44,16 @@ impl<'a> Record<'a> {
 
     pub(crate) fn time(&self) -> Time {
         let at = self.layout.time_at();
-        Time::from_unix(i64::from_be_bytes(array(&self.octets[at..at + 8])))
+        let mut octets = [0; 8];
+        octets[3..].copy_from_slice(&self.octets[at..at + TIME_LENGTH]);
+        // Shifted there and back, so that the sign fills the three octets above.
+        Time::from_unix((i64::from_be_bytes(octets) << 24) >> 24)
     }
 
     pub(crate) fn batch(&self) -> u32 {
         let at = self.layout.batch_at();
-        u32::from_be_bytes(array(&self.octets[at..at + 4]))
+        let octets = &self.octets[at..at + 4];
+        u32::from_be_bytes([octets[0], octets[1], octets[2], octets[3]])
     }
 
     /// The signature's field for the CertID hash in that slot, with its filling.
@@ -60,6 +64,15 @@ impl<'a> Record<'a> {
 
     pub(crate) fn signatures(&self) -> &'a [u8] {
         &self.octets[self.layout.signatures_at()..]
+    }
+
+    /// Whether each signature field holds nothing beyond its first `width` octets.
+    pub(crate) fn is_filled_up_from(&self, width: usize) -> bool {
+        (0..self.layout.hashes).all(|slot| {
+            self.signature(slot)[width..]
+                .iter()
+                .all(|&octet| octet == 0)
+        })
     }
 
     /// `None` for a record that removes.
@@ -93,8 +106,16 @@ pub(crate) fn encode_status(status: CertStatus) -> Option<(u8, i64)> {
     }
 }
 
-fn array<const N: usize>(octets: &[u8]) -> [u8; N] {
-    let mut array = [0; N];
-    array.copy_from_slice(octets);
-    array
+/// The octets of a time for which [`is_writable_time`] holds.
+pub(crate) fn encode_time(time: i64) -> [u8; TIME_LENGTH] {
+    let octets = time.to_be_bytes();
+    [octets[3], octets[4], octets[5], octets[6], octets[7]]
 }
+
+/// Whether GeneralizedTime can write it: the years 0 to 9999.
+pub(crate) fn is_writable_time(time: i64) -> bool {
+    (-62_167_219_200..YEAR_10000).contains(&time)
+}
+
+/// The first second that has no four-digit year.
+pub(crate) const YEAR_10000: i64 = 253_402_300_800;

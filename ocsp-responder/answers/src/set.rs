@@ -2,122 +2,161 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::fs::File;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use pki::ocsp::response::Template;
 use pki::{Certificate, HashAlgorithm, Serial, Time};
 
-use crate::answer::FINGERPRINT;
-use crate::format::{HEADER_LENGTH, Layout};
+use crate::format::{CHUNK_BUCKETS, CHUNK_RECORDS, HEADER_LENGTH};
+use crate::index::{BUCKET_LENGTH, Bucket};
+use crate::map::Map;
+use crate::octets::Octets;
 use crate::record::Record;
-use crate::signature::Packing;
-use crate::{Answer, AnswerSetError, Batch, Entry, IssuerHashes, open};
+use crate::tables::{StoredBatch, Tables};
+use crate::verified::Verified;
+use crate::{Answer, AnswerSetError, Damaged, Entry, IssuerHashes, Window, open};
 
-/// An opened, checked answer set.
+/// An opened answer set.
+///
+/// Its tables are checked when it is opened, each chunk of records and index before its first use.
 pub struct AnswerSet {
-    pub(crate) octets: Vec<u8>,
-    pub(crate) layout: Layout,
-    pub(crate) len: usize,
-    pub(crate) cert_ids: Vec<IssuerHashes>,
-    pub(crate) batches: Vec<Batch>,
-    /// How many answers each batch has.
-    pub(crate) batch_sizes: Vec<u64>,
-    /// Per batch, where its templates begin in `templates`; the slot of the hash is added.
-    pub(crate) batch_templates: Vec<usize>,
-    pub(crate) templates: Vec<SetTemplate>,
-    pub(crate) good: u64,
-    pub(crate) revoked: u64,
-    pub(crate) removed: u64,
-}
-
-/// What all responses of one responder certificate and one CertID hash share.
-pub(crate) struct SetTemplate {
-    pub(crate) template: Template,
-    pub(crate) signature: Packing,
-    pub(crate) fingerprint: [u8; FINGERPRINT],
+    pub(crate) octets: Arc<Octets>,
+    pub(crate) tables: Tables,
+    pub(crate) records: Verified,
+    pub(crate) index: Verified,
+    /// What was found first.
+    pub(crate) damage: OnceLock<Damaged>,
 }
 
 impl AnswerSet {
-    /// Opens an object that claims to hold answers for the certificates of `ca`, and checks everything but the
+    /// Opens an object in memory that claims to hold answers for the certificates of `ca`, and checks everything but the
     /// signatures of the answers.
     pub fn from_bytes(octets: Vec<u8>, ca: &Certificate) -> Result<Self, AnswerSetError> {
-        open::open(octets, ca)
+        let set = open::open(Arc::new(Octets::Memory(octets)), ca)?;
+        set.verify_all(|_| {})?;
+        Ok(set)
+    }
+
+    /// Opens a file by mapping it, and checks its tables, whose size does not depend on the number of answers but for
+    /// some octets per 256 records. The rest is checked before its first use, or by [`AnswerSet::verify_all`].
+    ///
+    /// Nobody may ever change the file. It may be unlinked.
+    pub fn map(file: &File, ca: &Certificate) -> Result<Self, AnswerSetError> {
+        let map = Map::of(file).map_err(|error| AnswerSetError::Unreadable(error.to_string()))?;
+        open::open(Arc::new(Octets::Map(map)), ca)
+    }
+
+    /// Opens the same octets once more, for another certificate of the issuer. Nothing counts as verified yet.
+    pub fn reopen(&self, ca: &Certificate) -> Result<Self, AnswerSetError> {
+        open::open(Arc::clone(&self.octets), ca)
+    }
+
+    /// Verifies every chunk that nobody has used yet. After each, `pace` is told how long it took, and may rest.
+    pub fn verify_all(&self, mut pace: impl FnMut(Duration)) -> Result<(), Damaged> {
+        for chunk in 0..self.tables.record_chunks() {
+            if !self.records.contains(chunk) {
+                let begun = Instant::now();
+                self.verify_records(chunk)?;
+                pace(begun.elapsed());
+            }
+        }
+        for chunk in 0..self.tables.index_chunks() {
+            if !self.index.contains(chunk) {
+                let begun = Instant::now();
+                self.verify_index(chunk)?;
+                pace(begun.elapsed());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every chunk has been verified.
+    pub fn is_verified(&self) -> bool {
+        self.records.is_complete() && self.index.is_complete()
+    }
+
+    /// The damage that was met first, if any; only a new set helps.
+    pub fn damage(&self) -> Option<Damaged> {
+        self.damage.get().copied()
+    }
+
+    /// Gives the memory of a map back in small pieces, to be called by the last user before it lets go: all at once
+    /// would make everybody else in the process wait. After each piece `pace` is told how long it took.
+    pub fn release(&self, pace: impl FnMut(Duration)) {
+        self.octets.release(pace);
     }
 
     /// The issuer's names in CertIDs, one per hash that this set has answers for.
     pub fn cert_ids(&self) -> &[IssuerHashes] {
-        &self.cert_ids
+        &self.tables.cert_ids
     }
 
     /// What it says about the certificate whose serial number has this big-endian magnitude without leading zeros.
-    pub fn get(&self, serial: &[u8]) -> Option<Answer<'_>> {
-        match self.entry(serial)? {
-            Entry::Answer(answer) => Some(answer),
-            Entry::Removed(_) => None,
-        }
+    pub fn get(&self, serial: &[u8]) -> Result<Option<Answer<'_>>, Damaged> {
+        Ok(self.entry(serial)?.and_then(Entry::answer))
     }
 
     /// Like [`AnswerSet::get`], and tells a certificate that has left from one that was never here.
-    pub fn entry(&self, serial: &[u8]) -> Option<Entry<'_>> {
-        if serial.first().is_none_or(|&first| first == 0) {
-            return None;
+    pub fn entry(&self, serial: &[u8]) -> Result<Option<Entry<'_>>, Damaged> {
+        match self.find(serial)? {
+            Some(record) => self.entry_at(record).map(Some),
+            None => Ok(None),
         }
-        let key = self.padded(serial)?;
-        let key = &key[..self.layout.serial_width];
-        let index = self.partition(|padded| padded < key);
-        (index < self.len && self.record(index).padded_serial() == key)
-            .then(|| self.entry_at(index))
     }
 
     /// Every entry, by ascending serial number.
-    pub fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
-        (0..self.len).map(|index| self.entry_at(index))
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = Result<Entry<'_>, Damaged>> {
+        (0..self.len()).map(|index| self.entry_at(index))
     }
 
     /// How many entries it has, removals included.
     pub fn len(&self) -> usize {
-        self.len
+        self.tables.len
     }
 
     /// Whether it has no entry at all.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.tables.len == 0
     }
 
     /// How many answers say "good".
     pub fn good(&self) -> u64 {
-        self.good
+        self.tables.good
     }
 
     /// How many answers say "revoked".
     pub fn revoked(&self) -> u64 {
-        self.revoked
+        self.tables.revoked
     }
 
     /// How many entries only say that a certificate has left.
     pub fn removed(&self) -> u64 {
-        self.removed
+        self.tables.removed
     }
 
-    /// The times and responders of the answers; each is used by at least one answer or came from an older set.
-    pub fn batches(&self) -> &[Batch] {
-        &self.batches
+    /// The times of its batches, by their number; each has at least one answer.
+    pub fn windows(&self) -> impl ExactSizeIterator<Item = Window> {
+        self.batches().map(|batch| batch.window)
     }
 
     /// The earliest nextUpdate of any answer.
     pub fn oldest_next_update(&self) -> Option<Time> {
-        self.used_batches().map(|batch| batch.next_update).min()
+        self.windows().map(|window| window.next_update).min()
     }
 
     /// The earliest planned renewal of any answer.
     pub fn earliest_refresh(&self) -> Option<Time> {
-        self.used_batches().map(|batch| batch.refresh_at).min()
+        self.windows().map(|window| window.refresh_at).min()
     }
 
     /// The responder certificates that answers of this set carry, each once.
     pub fn responders(&self) -> Vec<&Certificate> {
         let mut seen = HashSet::new();
-        self.used_batches()
-            .filter_map(|batch| batch.responder.as_ref())
+        self.tables
+            .responders
+            .iter()
+            .flatten()
             .filter(|certificate| seen.insert(certificate.der()))
             .collect()
     }
@@ -127,78 +166,203 @@ impl AnswerSet {
         &self.octets
     }
 
-    pub(crate) fn entry_at(&self, index: usize) -> Entry<'_> {
-        let record = self.record(index);
-        match record.status() {
-            Some(status) => Entry::Answer(Answer::new(self, record, status)),
-            None => Entry::Removed(record.serial()),
-        }
+    /// How many octets at the end are its tail, by whose hash a publication names it.
+    pub fn tail_length(&self) -> u64 {
+        (self.octets.len() - self.tables.tail_at) as u64
     }
 
-    pub(crate) fn record(&self, index: usize) -> Record<'_> {
-        let length = self.layout.record_length();
-        let at = HEADER_LENGTH + index * length;
-        Record::new(&self.octets[at..at + length], self.layout)
+    pub(crate) fn entry_at(&self, index: usize) -> Result<Entry<'_>, Damaged> {
+        let record = self.record(index)?;
+        let damaged = |what| self.damaged(self.record_offset(index), what);
+        let serial = record.serial().ok_or_else(|| damaged(ZERO))?;
+        let Some(status) = record.status() else {
+            return Ok(Entry::Removed(serial));
+        };
+        // Lossless: 32 bits.
+        let batch = record.batch() as usize;
+        let resolved = self.tables.resolve(&self.octets, batch);
+        let (window, signer) = resolved.map_err(|error| damaged(error.what))?;
+        Ok(Entry::Answer(Answer {
+            set: self,
+            record,
+            signer,
+            serial,
+            status,
+            batch,
+            window,
+        }))
+    }
+
+    /// The serial number of an entry, `None` after the last one.
+    pub(crate) fn serial_at(&self, index: usize) -> Result<Option<Serial>, Damaged> {
+        if index >= self.len() {
+            return Ok(None);
+        }
+        let serial = self.record(index)?.serial();
+        serial
+            .map(Some)
+            .ok_or_else(|| self.damaged(self.record_offset(index), ZERO))
+    }
+
+    /// A record of a verified chunk.
+    pub(crate) fn record(&self, index: usize) -> Result<Record<'_>, Damaged> {
+        let chunk = index / CHUNK_RECORDS;
+        if !self.records.contains(chunk) {
+            self.verify_records(chunk)?;
+        }
+        Ok(self.unverified_record(index))
+    }
+
+    pub(crate) fn unverified_record(&self, index: usize) -> Record<'_> {
+        let at = self.record_offset(index);
+        let octets = &self.octets[at..at + self.tables.layout.record_length()];
+        Record::new(octets, self.tables.layout)
+    }
+
+    pub(crate) fn record_offset(&self, index: usize) -> usize {
+        HEADER_LENGTH + index * self.tables.layout.record_length()
     }
 
     /// The first entry whose serial number is greater.
-    pub(crate) fn first_after(&self, serial: Option<Serial>) -> usize {
-        match serial.map(|serial| self.padded(serial.as_bytes())) {
-            None => 0,
+    pub(crate) fn first_after(&self, serial: Option<Serial>) -> Result<usize, Damaged> {
+        let Some(serial) = serial else { return Ok(0) };
+        let Some(key) = self.padded(serial.as_bytes()) else {
             // Wider than every serial number here.
-            Some(None) => self.len,
-            Some(Some(key)) => {
-                let key = &key[..self.layout.serial_width];
-                self.partition(|padded| padded <= key)
-            }
-        }
+            return Ok(self.len());
+        };
+        let key = &key[..self.tables.layout.serial_width];
+        // The chunk in which it would stand is the last one that does not begin after it.
+        let chunks = partition(0..self.tables.record_chunks(), |chunk| {
+            Ok(self.tables.chunk_head(&self.octets, chunk).0 <= key)
+        })?;
+        let Some(chunk) = chunks.checked_sub(1) else {
+            return Ok(0);
+        };
+        let first = chunk * CHUNK_RECORDS;
+        partition(first..(first + CHUNK_RECORDS).min(self.len()), |index| {
+            Ok(self.record(index)?.padded_serial() <= key)
+        })
     }
 
     pub(crate) fn hash_slot(&self, hash: HashAlgorithm) -> Option<usize> {
-        self.cert_ids
-            .iter()
-            .position(|cert_id| cert_id.hash == hash)
+        self.tables.hash_slot(hash)
     }
 
-    pub(crate) fn template(&self, batch: usize, slot: usize) -> &SetTemplate {
-        &self.templates[self.batch_templates[batch] + slot]
+    pub(crate) fn responder(&self, number: usize) -> Option<&Certificate> {
+        self.tables.responders[number].as_ref()
     }
 
-    fn used_batches(&self) -> impl Iterator<Item = &Batch> {
-        let used = self.batches.iter().zip(&self.batch_sizes);
-        used.filter(|(_, size)| **size > 0).map(|(batch, _)| batch)
+    pub(crate) fn batches(&self) -> impl ExactSizeIterator<Item = StoredBatch> {
+        self.tables.all_batches(&self.octets)
+    }
+
+    pub(crate) fn batch_sizes(&self) -> Vec<u64> {
+        self.batches().map(|batch| batch.size).collect()
+    }
+
+    /// Remembers damage.
+    pub(crate) fn damaged(&self, offset: usize, what: &'static str) -> Damaged {
+        let damaged = Damaged { offset, what };
+        // Only the first is kept: one is enough to be unfit.
+        self.damage.get_or_init(|| damaged);
+        damaged
+    }
+
+    /// The number of the record with that serial number.
+    fn find(&self, serial: &[u8]) -> Result<Option<usize>, Damaged> {
+        let width = self.tables.layout.serial_width;
+        if serial.first().is_none_or(|&first| first == 0) || serial.len() > width || self.is_empty()
+        {
+            return Ok(None);
+        }
+        let home = self.tables.homes.of(serial);
+        // A record with the same fingerprint in a damaged chunk may or may not be the one: that matters only if no other is.
+        let mut unread = None;
+        // Lossless: below the number of buckets.
+        for number in home.bucket as usize..self.tables.buckets {
+            let bucket = self.bucket(number)?;
+            for index in bucket.candidates(home.fingerprint) {
+                // Lossless: 32 bits.
+                let index = index as usize;
+                if index >= self.len() {
+                    return Err(self.damaged(
+                        self.bucket_offset(number),
+                        "a bucket names a record that is not there",
+                    ));
+                }
+                let record = match self.record(index) {
+                    Ok(record) => record,
+                    Err(damaged) => {
+                        unread = Some(damaged);
+                        continue;
+                    }
+                };
+                let (zeros, found) = record.padded_serial().split_at(width - serial.len());
+                if found == serial && zeros.iter().all(|&octet| octet == 0) {
+                    return Ok(Some(index));
+                }
+            }
+            if !bucket.is_full() {
+                break;
+            }
+        }
+        unread.map_or(Ok(None), Err)
+    }
+
+    /// A bucket of a verified chunk.
+    fn bucket(&self, number: usize) -> Result<Bucket<'_>, Damaged> {
+        let chunk = number / CHUNK_BUCKETS;
+        if !self.index.contains(chunk) {
+            self.verify_index(chunk)?;
+        }
+        Ok(self.unverified_bucket(number))
+    }
+
+    pub(crate) fn unverified_bucket(&self, number: usize) -> Bucket<'_> {
+        let at = self.bucket_offset(number);
+        Bucket::new(&self.octets[at..at + BUCKET_LENGTH])
+    }
+
+    pub(crate) fn bucket_offset(&self, number: usize) -> usize {
+        self.tables.index_at + number * BUCKET_LENGTH
     }
 
     /// The serial at the width of this set, `None` if it is wider.
     fn padded(&self, serial: &[u8]) -> Option<[u8; Serial::MAX_OCTETS]> {
-        let start = self.layout.serial_width.checked_sub(serial.len())?;
+        let width = self.tables.layout.serial_width;
+        let start = width.checked_sub(serial.len())?;
         let mut padded = [0; Serial::MAX_OCTETS];
-        padded[start..self.layout.serial_width].copy_from_slice(serial);
+        padded[start..width].copy_from_slice(serial);
         Some(padded)
     }
-
-    /// The number of leading records for whose serial numbers `before` holds.
-    fn partition(&self, before: impl Fn(&[u8]) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if before(self.record(middle).padded_serial()) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
 }
+
+/// The first number of a range for which `before` does not hold.
+fn partition(
+    range: std::ops::Range<usize>,
+    before: impl Fn(usize) -> Result<bool, Damaged>,
+) -> Result<usize, Damaged> {
+    let (mut low, mut high) = (range.start, range.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(middle)? {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+const ZERO: &str = "the serial number is zero";
 
 impl fmt::Debug for AnswerSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnswerSet")
-            .field("good", &self.good)
-            .field("revoked", &self.revoked)
-            .field("removed", &self.removed)
-            .field("batches", &self.batches.len())
+            .field("good", &self.good())
+            .field("revoked", &self.revoked())
+            .field("removed", &self.removed())
+            .field("batches", &self.tables.batches)
             .finish_non_exhaustive()
     }
 }

@@ -89,7 +89,8 @@ fn judge(
     Ok(unfit)
 }
 
-const REASONS: &str = "OCSP-44";
+/// The rule about revocation reasons, which alone keeps no answer back.
+pub(crate) const REASONS: &str = "OCSP-44";
 
 /// The first rule that an answer of the set breaks.
 fn violation(
@@ -101,7 +102,7 @@ fn violation(
 ) -> Result<Option<String>, PublicationError> {
     let missing =
         || PublicationError::Unfit("a certificate just written is not found again".to_owned());
-    let answer = set.get(row.serial.as_bytes()).ok_or_else(missing)?;
+    let answer = set.get(row.serial.as_bytes())?.ok_or_else(missing)?;
     for hash in HASHES {
         let response = answer.response(hash).ok_or_else(missing)?;
         let expected = Expected {

@@ -82,7 +82,7 @@ impl Worker {
                 now,
             )
             .await;
-        match page.map_err(|error| Failed::at("reading the ledger")(error.into()))? {
+        match page.map_err(Failed::at("comparing with the ledger"))? {
             None => Ok(false),
             Some(page) => {
                 self.chunk.add(page);

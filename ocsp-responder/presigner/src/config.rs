@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use telemetry::DaemonConfig;
 
+use crate::live::LiveConfig;
+
 /// The whole file.
 ///
 /// ```
@@ -15,6 +17,16 @@ use telemetry::DaemonConfig;
 ///     keys = "/srv/avouch/ocsp-presigner/keys"                        # one directory per issuer
 ///     signer_socket = "/srv/avouch/run/signer.sock"                   # certifies responder keys
 ///     threads = 0                                                     # that sign; 0, the default: one per core
+///
+///     [live]                                           # answers with a nonce or about several certificates
+///     socket = "/srv/avouch/run/ocsp-live.sock"        # edges on this machine ask here
+///     threads = 0                                      # 0, the default: one for every four cores
+///
+///     [live.tls]                                       # forwarders on other machines ask here
+///     listen = "0.0.0.0:7465"
+///     certificate = "/srv/avouch/ocsp-presigner/live.pem"
+///     key = "/srv/avouch/ocsp-presigner/live.key"
+///     client_ca = "/srv/avouch/ocsp-presigner/forwarders.pem"
 ///
 ///     [daemon]
 ///     state_file = "/srv/avouch/run/ocsp-presigner.json"
@@ -37,6 +49,9 @@ pub struct Config {
     /// How many threads sign; 0 is one per core.
     #[serde(default)]
     pub threads: usize,
+    /// Answers that are signed while an edge waits; without it there are none.
+    #[serde(default)]
+    pub live: Option<LiveConfig>,
     /// What every daemon has.
     #[serde(default)]
     pub daemon: DaemonConfig,

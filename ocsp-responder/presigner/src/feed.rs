@@ -36,6 +36,10 @@ pub async fn follow(shared: Arc<Shared>, stop: Stopper) -> anyhow::Result<()> {
         let more = match workers.read(&mut cursor).await {
             Ok(more) => {
                 part.set_ready();
+                if !more {
+                    let shared = &workers.shared;
+                    shared.standings.ledger_read(shared.clock.now());
+                }
                 more
             }
             Err(error) => {

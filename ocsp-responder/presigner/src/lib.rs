@@ -12,6 +12,7 @@
 //! - A `sweep` holds all certificates of an issuer against what is published: at start, after large imports, when answers
 //!   are due for renewal, and every hour. What it finds is signed in chunks (`background`) behind everything urgent.
 //! - `schedule` says when answers end and are renewed (OCSP-35, OCSP-36, V8); `care` looks after the responder keys.
+//! - `live` signs answers while somebody waits: with the nonce of the request, or about several certificates.
 //! - Nothing is published unverified (`assemble`, V9).
 //!
 //! What is published is the only state: a restart reads it back and signs what is missing.
@@ -27,6 +28,7 @@ mod config;
 mod feed;
 mod inbox;
 mod key_directory;
+mod live;
 mod metrics;
 mod pool;
 mod publication_key;
@@ -42,6 +44,7 @@ pub use certify::{Certify, Certifying, IssuedHere};
 pub use config::Config;
 pub use feed::follow;
 pub use inbox::Inbox;
+pub use live::{Endpoint, LiveConfig, LiveMetrics, Standings, TlsConfig};
 pub use metrics::Metrics;
 pub use pool::SignPool;
 pub use publication_key::PublicationKey;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use clap::Parser;
 use ocsp_presigner::{
-    Config, IssuedHere, Metrics, Progress, PublicationKey, Shared, SignPool, follow,
+    Config, Endpoint, IssuedHere, LiveMetrics, Metrics, Progress, PublicationKey, Shared, SignPool,
+    follow,
 };
 use signer_client::SignerClient;
 use telemetry::{Context, DaemonOptions};
@@ -46,7 +47,22 @@ async fn run(context: Context<Config>) -> anyhow::Result<()> {
         metrics: Metrics::new(&context.registry)?,
         health: context.health.clone(),
         progress: Progress::in_file(context.state.clone()),
+        standings: Arc::default(),
+    };
+    let endpoint = match &config.live {
+        Some(live) => {
+            let (standings, clock) = (Arc::clone(&shared.standings), Arc::clone(&context.clock));
+            let metrics = LiveMetrics::new(&context.registry)?;
+            Some(Endpoint::bind(live, standings, clock, metrics).await?)
+        }
+        None => None,
     };
     context.announce(None)?;
-    follow(Arc::new(shared), context.stop.clone()).await
+    let live = async {
+        if let Some(endpoint) = endpoint {
+            endpoint.serve(&context.stop).await;
+        }
+    };
+    let (followed, ()) = tokio::join!(follow(Arc::new(shared), context.stop.clone()), live);
+    followed
 }

@@ -2,13 +2,24 @@
 //!
 //! Every publication adds a delta. So that there are always few layers, a delta is folded together with the layers
 //! beside it as long as those are not much larger (at once if they are small, else in the background), down into the
-//! base in the end. Folding signs nothing.
+//! base in the end. Folding signs nothing. In the background it reads from maps and writes to a file, so the memory that
+//! it needs does not grow with the issuer.
+//!
+//! A large folded set is announced first, in generations that still hold the layers it came from, so that edges can fetch
+//! and verify it in their own time; some time later it takes their place.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use answers::{AnswerSet, AnswerSetError, BuildError, Builder, Layered, Removals, merge};
+use answers::{
+    AnswerSet, AnswerSetError, BuildError, Builder, Damaged, Layered, Removals, merge,
+    merge_to_file,
+};
 use ledger::Issuer;
 use pki::Certificate;
 use publication::{NewManifest, NewObject, PublishError, Publisher, Source};
@@ -19,6 +30,12 @@ use crate::responder::HASHES;
 /// Up to that many entries are folded at once, before they are published.
 const FOLD_AT_ONCE: usize = 2000;
 
+/// A folded set of that many octets or more is announced before it is used.
+const ANNOUNCED: u64 = 8 << 20;
+/// How fast edges verify what is announced, in octets per millisecond: a tenth of what a core hashes, and half of that
+/// so that slower machines come along.
+const VERIFIED_PER_MILLISECOND: u64 = 50_000;
+
 /// The published layers of one issuer.
 #[derive(Debug)]
 pub struct Published {
@@ -26,24 +43,41 @@ pub struct Published {
     ca: Certificate,
     publisher: Arc<Mutex<Publisher>>,
     layers: Vec<Layer>,
+    /// What will take the place of some layers.
+    announced: Option<Layer>,
+    announce_from: u64,
     view: Layered,
     as_of: u64,
     folding: Option<Folding>,
+    /// Files made so far, for their names.
+    files: u64,
 }
 
 /// One answer set, newest first in its list.
 #[derive(Clone, Debug)]
-struct Layer {
+pub(crate) struct Layer {
     set: Arc<AnswerSet>,
-    /// Its hash, once it is an object of the channel.
-    sha256: Option<String>,
+    place: Place,
 }
 
-/// Layers that are being folded: all from `first` (the newest of them) to `last`.
+/// Where the octets of a layer are when it is published.
+#[derive(Clone, Debug)]
+enum Place {
+    /// In memory, so they are copied.
+    Memory,
+    /// In the channel, as the object of that hash.
+    Published(String),
+    /// In a file, which is moved.
+    Staged(PathBuf),
+}
+
+/// Layers that are being folded.
 #[derive(Debug)]
 struct Folding {
+    /// Newest first.
     layers: Vec<Arc<AnswerSet>>,
-    task: JoinHandle<Result<AnswerSet, PublicationError>>,
+    /// Ends when the folded set is to be published or announced.
+    task: JoinHandle<Result<Layer, PublicationError>>,
 }
 
 /// Why something was not published. What was published before stays.
@@ -52,6 +86,12 @@ pub(crate) enum PublicationError {
     /// The set cannot be written.
     #[error("the answer set cannot be made: {0}")]
     Build(#[from] BuildError),
+    /// A published set cannot be read any more.
+    #[error("{0}")]
+    Damaged(#[from] Damaged),
+    /// A file cannot be written.
+    #[error("a folded answer set cannot be written: {0}")]
+    File(#[from] io::Error),
     /// The set that was just written is not good.
     #[error("the answer set that was just made is refused: {0}")]
     Refused(#[from] AnswerSetError),
@@ -91,15 +131,19 @@ impl Published {
         } else {
             layers
         };
-        let view = view(&layers);
+        let (base, deltas) = parts(&layers);
+        let view = Layered::new(base, deltas)?;
         Ok(Self {
             issuer,
             ca,
             publisher,
             layers,
+            announced: None,
+            announce_from: ANNOUNCED,
             view,
             as_of,
             folding: None,
+            files: 0,
         })
     }
 
@@ -127,28 +171,14 @@ impl Published {
     ) -> Result<(), PublicationError> {
         let mut layers = self.layers.clone();
         if let Some(set) = delta.filter(|set| !set.is_empty()) {
-            layers.insert(
-                0,
-                Layer {
-                    set: Arc::new(set),
-                    sha256: None,
-                },
-            );
+            layers.insert(0, Layer::in_memory(set));
         }
         let count = foldable(&layers, self.folded_from(&layers), FOLD_AT_ONCE);
         if count > 1 {
-            let folded: Vec<_> = layers[..count]
-                .iter()
-                .map(|layer| Arc::clone(&layer.set))
-                .collect();
-            let set = fold(&folded, count == layers.len(), &self.ca)?;
-            layers.splice(
-                ..count,
-                [Layer {
-                    set: Arc::new(set),
-                    sha256: None,
-                }],
-            );
+            let removals = removals(count, &layers);
+            let folded = merge(&sets(&layers[..count]), removals)?;
+            let set = AnswerSet::from_bytes(folded, &self.ca)?;
+            layers.splice(..count, [Layer::in_memory(set)]);
         }
         self.replace(layers, as_of).await?;
         self.start_folding();
@@ -156,7 +186,7 @@ impl Published {
     }
 
     /// Waits for the layers that are folded in the background; for ever if there are none.
-    pub(crate) async fn folded(&mut self) -> Result<AnswerSet, PublicationError> {
+    pub(crate) async fn folded(&mut self) -> Result<Layer, PublicationError> {
         match &mut self.folding {
             Some(folding) => (&mut folding.task)
                 .await
@@ -170,28 +200,57 @@ impl Published {
         self.folding.is_some()
     }
 
-    /// Publishes what [`Published::folded`] gave in the place of the layers it came from.
+    /// Publishes what [`Published::folded`] gave in the place of the layers it came from; announces it first if it is
+    /// large.
     pub(crate) async fn publish_folded(
         &mut self,
-        set: Result<AnswerSet, PublicationError>,
+        layer: Result<Layer, PublicationError>,
     ) -> Result<(), PublicationError> {
         let Some(folding) = self.folding.take() else {
             return Ok(());
         };
-        let set = set?;
-        let mut layers = self.layers.clone();
-        let first = position(&layers, &folding.layers);
-        if let Some(first) = first {
-            layers.splice(
-                first..first + folding.layers.len(),
-                [Layer {
-                    set: Arc::new(set),
-                    sha256: None,
-                }],
-            );
-            self.replace(layers, self.as_of).await?;
+        let layer = match layer {
+            Ok(layer) => layer,
+            Err(error) => {
+                self.announced = None;
+                return Err(error);
+            }
+        };
+        let Some(first) = position(&self.layers, &folding.layers) else {
+            return Ok(());
+        };
+        if self.announced.is_none() && layer.size() >= self.announce_from {
+            return self.announce(layer, folding.layers).await;
         }
+        let mut layers = self.layers.clone();
+        layers.splice(first..first + folding.layers.len(), [layer]);
+        self.announced = None;
+        self.replace(layers, self.as_of).await?;
         self.start_folding();
+        Ok(())
+    }
+
+    /// Publishes a folded set beside the layers that it will take the place of once edges had time to verify it.
+    async fn announce(
+        &mut self,
+        layer: Layer,
+        folded: Vec<Arc<AnswerSet>>,
+    ) -> Result<(), PublicationError> {
+        let time = Duration::from_millis(layer.size() / VERIFIED_PER_MILLISECOND);
+        self.announced = Some(layer);
+        if let Err(error) = self.replace(self.layers.clone(), self.as_of).await {
+            self.announced = None;
+            return Err(error);
+        }
+        if let Some(layer) = self.announced.clone() {
+            self.folding = Some(Folding {
+                layers: folded,
+                task: tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    Ok(layer)
+                }),
+            });
+        }
         Ok(())
     }
 
@@ -201,22 +260,50 @@ impl Published {
         mut layers: Vec<Layer>,
         as_of: u64,
     ) -> Result<(), PublicationError> {
-        let view = view(&layers);
-        let new = NewManifest {
-            as_of,
-            issuer: self.issuer.name.clone(),
-            ocsp_paths: ocsp_paths(&self.issuer),
-            objects: self.objects(&layers, &view),
+        let (base, deltas) = parts(&layers);
+        let view = self.view.changed_to(base, deltas)?;
+        let mut announced = self.announced.clone();
+        let manifest = loop {
+            let new = NewManifest {
+                as_of,
+                issuer: self.issuer.name.clone(),
+                ocsp_paths: ocsp_paths(&self.issuer),
+                settings: settings(&self.issuer),
+                objects: self.objects(&layers, announced.as_ref(), &view),
+            };
+            let publisher = Arc::clone(&self.publisher);
+            let published = spawn_blocking(move || lock(&publisher).publish(new));
+            match published.await.map_err(|_| PublicationError::Stopping)? {
+                Ok(manifest) => break manifest,
+                Err(PublishError::ObjectGone { sha256, channel }) => {
+                    tracing::error!(
+                        "object {sha256} of channel {channel} is gone or cut off; it is written again"
+                    );
+                    let mut found = false;
+                    for layer in layers.iter_mut().chain(&mut announced) {
+                        let gone = layer.is_published_as(&sha256);
+                        found |= gone;
+                        // A staged file went with the failure.
+                        if gone || matches!(layer.place, Place::Staged(_)) {
+                            let path = self.staged_file()?;
+                            layer.place = write_again(Arc::clone(&layer.set), path).await?;
+                        }
+                    }
+                    if !found {
+                        return Err(PublishError::ObjectGone { sha256, channel }.into());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
         };
-        let publisher = Arc::clone(&self.publisher);
-        let published = spawn_blocking(move || lock(&publisher).publish(new));
-        let manifest = published.await.map_err(|_| PublicationError::Stopping)??;
         let hashes = manifest
             .objects_of(answers::ROLE)
+            .chain(manifest.objects_of(answers::ROLE_AHEAD))
             .map(|object| object.sha256.clone());
-        for (layer, sha256) in layers.iter_mut().rev().zip(hashes) {
-            layer.sha256 = Some(sha256);
+        for (layer, sha256) in layers.iter_mut().rev().chain(&mut announced).zip(hashes) {
+            layer.place = Place::Published(sha256);
         }
+        self.announced = announced;
         self.view = view;
         // A large old set takes its time to be dropped.
         let old = mem::replace(&mut self.layers, layers);
@@ -225,7 +312,12 @@ impl Published {
         Ok(())
     }
 
-    fn objects(&self, layers: &[Layer], view: &Layered) -> Vec<NewObject> {
+    fn objects(
+        &self,
+        layers: &[Layer],
+        announced: Option<&Layer>,
+        view: &Layered,
+    ) -> Vec<NewObject> {
         let certificate = NewObject {
             role: "ca-certificate".to_owned(),
             name: format!("{}.cer", self.issuer.name),
@@ -234,29 +326,34 @@ impl Published {
             this_update: None,
             next_update: None,
             details: BTreeMap::new(),
+            tail: None,
             source: Source::Bytes(self.ca.der().to_vec()),
         };
         // In the manifest the base comes first.
         let contributions = view.contributions();
         let parts = layers.iter().zip(&contributions).enumerate().rev();
         let sets = parts.map(|(index, (layer, part))| NewObject {
-            role: answers::ROLE.to_owned(),
-            name: if index + 1 == layers.len() {
-                "base".to_owned()
-            } else {
-                "delta".to_owned()
-            },
-            content_type: answers::CONTENT_TYPE.to_owned(),
-            paths: Vec::new(),
             this_update: part.oldest_this_update,
             next_update: part.oldest_next_update,
             details: BTreeMap::from([("answers".to_owned(), part.answers.to_string())]),
-            source: match &layer.sha256 {
-                Some(sha256) => Source::Existing(sha256.clone()),
-                None => Source::Bytes(layer.set.as_bytes().to_vec()),
-            },
+            ..layer.object(
+                answers::ROLE,
+                if index + 1 == layers.len() {
+                    "base"
+                } else {
+                    "delta"
+                },
+            )
         });
-        [certificate].into_iter().chain(sets).collect()
+        let ahead = announced.map(|layer| layer.object(answers::ROLE_AHEAD, "ahead"));
+        [certificate].into_iter().chain(sets).chain(ahead).collect()
+    }
+
+    /// The name of a new file that may become an object.
+    fn staged_file(&mut self) -> Result<PathBuf, PublicationError> {
+        self.files += 1;
+        let staging = lock(&self.publisher).staging()?;
+        Ok(staging.join(format!("set-{}", self.files)))
     }
 
     /// Where the layers begin that are being folded in the background.
@@ -276,13 +373,46 @@ impl Published {
         if count < 2 {
             return;
         }
-        let layers: Vec<_> = self.layers[..count]
-            .iter()
-            .map(|layer| Arc::clone(&layer.set))
-            .collect();
-        let (folded, ca, whole) = (layers.clone(), self.ca.clone(), count == self.layers.len());
-        let task = spawn_blocking(move || fold(&folded, whole, &ca));
+        let layers = sets(&self.layers[..count]);
+        let removals = removals(count, &self.layers);
+        let (folded, ca, path) = (layers.clone(), self.ca.clone(), self.staged_file());
+        let task = spawn_blocking(move || fold_to_file(&folded, removals, &ca, path?));
         self.folding = Some(Folding { layers, task });
+    }
+}
+
+impl Layer {
+    fn in_memory(set: AnswerSet) -> Self {
+        Self {
+            set: Arc::new(set),
+            place: Place::Memory,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        self.set.as_bytes().len() as u64
+    }
+
+    fn is_published_as(&self, hash: &str) -> bool {
+        matches!(&self.place, Place::Published(sha256) if sha256 == hash)
+    }
+
+    fn object(&self, role: &str, name: &str) -> NewObject {
+        NewObject {
+            role: role.to_owned(),
+            name: name.to_owned(),
+            content_type: answers::CONTENT_TYPE.to_owned(),
+            paths: Vec::new(),
+            this_update: None,
+            next_update: None,
+            details: BTreeMap::new(),
+            tail: Some(self.set.tail_length()),
+            source: match &self.place {
+                Place::Memory => Source::Bytes(self.set.as_bytes().to_vec()),
+                Place::Published(sha256) => Source::Existing(sha256.clone()),
+                Place::Staged(path) => Source::File(path.clone()),
+            },
+        }
     }
 }
 
@@ -303,17 +433,49 @@ fn foldable(layers: &[Layer], end: usize, most: usize) -> usize {
     count
 }
 
-fn fold(
-    layers: &[Arc<AnswerSet>],
-    whole: bool,
-    ca: &Certificate,
-) -> Result<AnswerSet, PublicationError> {
-    let removals = if whole {
+/// The notes that certificates have left are needed as long as something lies below.
+fn removals(count: usize, layers: &[Layer]) -> Removals {
+    if count == layers.len() {
         Removals::Drop
     } else {
         Removals::Keep
-    };
-    Ok(AnswerSet::from_bytes(merge(layers, removals)?, ca)?)
+    }
+}
+
+/// Folds into a file, opens it as an edge does, and verifies all of it.
+fn fold_to_file(
+    layers: &[Arc<AnswerSet>],
+    removals: Removals,
+    ca: &Certificate,
+    path: PathBuf,
+) -> Result<Layer, PublicationError> {
+    merge_to_file(&path, layers, removals)?;
+    open_staged(path, ca)
+}
+
+fn open_staged(path: PathBuf, ca: &Certificate) -> Result<Layer, PublicationError> {
+    let file = File::open(&path)?;
+    // Here nobody waits for it; later the publisher would.
+    file.sync_all()?;
+    let set = AnswerSet::map(&file, ca)?;
+    set.verify_all(|_| {})?;
+    Ok(Layer {
+        set: Arc::new(set),
+        place: Place::Staged(path),
+    })
+}
+
+/// A map outlives its file's name, so the content is still there.
+async fn write_again(set: Arc<AnswerSet>, path: PathBuf) -> Result<Place, PublicationError> {
+    let writing = spawn_blocking(move || {
+        std::fs::write(&path, set.as_bytes())?;
+        Ok(Place::Staged(path))
+    });
+    writing.await.map_err(|_| PublicationError::Stopping)?
+}
+
+fn sets(layers: &[Layer]) -> Vec<Arc<AnswerSet>> {
+    layers.iter().map(|layer| Arc::clone(&layer.set)).collect()
 }
 
 fn position(layers: &[Layer], folded: &[Arc<AnswerSet>]) -> Option<usize> {
@@ -323,19 +485,17 @@ fn position(layers: &[Layer], folded: &[Arc<AnswerSet>]) -> Option<usize> {
         .position(|layer| Arc::ptr_eq(&layer.set, first))
 }
 
-fn view(layers: &[Layer]) -> Layered {
-    let mut sets: Vec<_> = layers.iter().map(|layer| Arc::clone(&layer.set)).collect();
+/// The base, and what lies over it.
+fn parts(layers: &[Layer]) -> (Arc<AnswerSet>, Vec<Arc<AnswerSet>>) {
+    let mut deltas = sets(layers);
     // Unwrap safety: there is always a base.
-    let base = sets.pop().unwrap();
-    Layered::new(base, sets)
+    let base = deltas.pop().unwrap();
+    (base, deltas)
 }
 
 fn empty(ca: &Certificate) -> Result<Layer, PublicationError> {
-    let set = AnswerSet::from_bytes(Builder::new(ca, &HASHES)?.finish()?, ca)?;
-    Ok(Layer {
-        set: Arc::new(set),
-        sha256: None,
-    })
+    let octets = Builder::new(ca, &HASHES)?.finish()?;
+    Ok(Layer::in_memory(AnswerSet::from_bytes(octets, ca)?))
 }
 
 /// The layers of the live manifest, and its place in the feed.
@@ -345,7 +505,9 @@ fn read(publisher: &Publisher, ca: &Certificate) -> anyhow::Result<(Vec<Layer>, 
     };
     let mut layers = Vec::new();
     for object in manifest.objects_of(answers::ROLE) {
-        let set = AnswerSet::from_bytes(publisher.object_bytes(object)?, ca)?;
+        let set = AnswerSet::map(&publisher.object_file(object)?, ca)?;
+        // All of it now: what is damaged must be signed anew, and later nobody would think of that.
+        set.verify_all(|_| {})?;
         anyhow::ensure!(
             set.cert_ids().iter().map(|cert_id| cert_id.hash).eq(HASHES),
             "it answers for other CertID hashes"
@@ -353,11 +515,17 @@ fn read(publisher: &Publisher, ca: &Certificate) -> anyhow::Result<(Vec<Layer>, 
         // Here the newest comes first.
         let layer = Layer {
             set: Arc::new(set),
-            sha256: Some(object.sha256.clone()),
+            place: Place::Published(object.sha256.clone()),
         };
         layers.insert(0, layer);
     }
     Ok((layers, manifest.as_of))
+}
+
+/// What the edge has to know about the issuer besides.
+fn settings(issuer: &Issuer) -> BTreeMap<String, String> {
+    let nonce = issuer.policy.ocsp.nonce.as_str();
+    BTreeMap::from([("nonce".to_owned(), nonce.to_owned())])
 }
 
 /// Every path at which the issuer's certificates are asked about.

@@ -10,6 +10,7 @@ use serde_json::json;
 use telemetry::{Health, StateFile};
 
 use crate::certify::Certify;
+use crate::live::Standings;
 use crate::metrics::Metrics;
 use crate::pool::SignPool;
 use crate::publication_key::PublicationKey;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub health: Health,
     /// Tells how far it is.
     pub progress: Progress,
+    /// What each issuer can say at this moment.
+    pub standings: Arc<Standings>,
 }
 
 /// How far each issuer is, in the daemon's state file: `{"progress": {"member": {"done": 1, "total": 2}}}`.

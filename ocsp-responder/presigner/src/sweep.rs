@@ -7,8 +7,8 @@
 
 use std::collections::VecDeque;
 
-use answers::{Answer, Layered};
-use ledger::{Ledger, LedgerError, StatusRow};
+use answers::{Answer, Damaged, Layered};
+use ledger::{Ledger, StatusRow};
 use pki::ocsp::response::CertStatus;
 use pki::{RevocationReason, Serial, Time};
 
@@ -81,7 +81,7 @@ impl Sweep {
         issuer: &str,
         published: &Layered,
         now: Time,
-    ) -> Result<Option<Page>, LedgerError> {
+    ) -> anyhow::Result<Option<Page>> {
         let page = match &mut self.phase {
             Phase::Over => return Ok(None),
             Phase::Revoked(None) => {
@@ -90,7 +90,7 @@ impl Sweep {
                 Page::default()
             }
             Phase::Revoked(Some(rows)) => {
-                let page = revocations(rows, published, now);
+                let page = revocations(rows, published, now)?;
                 if rows.is_empty() {
                     self.phase = Phase::All(None);
                 }
@@ -104,7 +104,7 @@ impl Sweep {
                     .last()
                     .filter(|_| rows.len() == PAGE as usize)
                     .map(|row| row.serial);
-                let page = compare(&rows, published, after, last.as_ref(), &self.criteria, now);
+                let page = compare(&rows, published, after, last.as_ref(), &self.criteria, now)?;
                 self.done += rows.len() as u64;
                 self.phase = last.map_or(Phase::Over, |last| Phase::All(Some(last)));
                 page
@@ -136,18 +136,22 @@ pub(crate) fn row_of(status: &StatusRow, now: Time) -> Option<Row> {
 }
 
 /// The next page of revoked certificates whose published answer does not say so.
-fn revocations(rows: &mut VecDeque<StatusRow>, published: &Layered, now: Time) -> Page {
+fn revocations(
+    rows: &mut VecDeque<StatusRow>,
+    published: &Layered,
+    now: Time,
+) -> Result<Page, Damaged> {
     let mut page = Page::default();
     for row in rows.drain(..rows.len().min(PAGE as usize)) {
         let Some(row) = row_of(&row, now) else {
             continue;
         };
-        let answer = published.get(row.serial.as_bytes());
+        let answer = published.get(row.serial.as_bytes())?;
         if answer.is_none_or(|answer| answer.status() != row.status) {
             page.sign.push(row);
         }
     }
-    page
+    Ok(page)
 }
 
 /// Holds the rows of the ledger after `after` up to `last` against what is published in that range.
@@ -158,11 +162,13 @@ fn compare(
     last: Option<&Serial>,
     criteria: &Criteria,
     now: Time,
-) -> Page {
+) -> Result<Page, Damaged> {
     let mut page = Page::default();
+    let mut damage = None;
     let in_range = |answer: &Answer<'_>| last.is_none_or(|last| answer.serial() <= *last);
     let mut answers = published
-        .answers_after(after)
+        .answers_after(after)?
+        .map_while(|answer| answer.map_err(|damaged| damage = Some(damaged)).ok())
         .take_while(in_range)
         .peekable();
     for status in rows {
@@ -178,7 +184,8 @@ fn compare(
         }
     }
     page.remove.extend(answers.map(|unknown| unknown.serial()));
-    page
+    // What is not seen for damage is not known to be missing either.
+    damage.map_or(Ok(page), Err)
 }
 
 impl Criteria {

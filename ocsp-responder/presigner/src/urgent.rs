@@ -99,8 +99,13 @@ impl Worker {
             assemble(&signed, &needed.remove, &self.ca, self.rules(), now).map_err(failed)?;
         self.note_unfit(unfit);
         let view = self.published.view();
-        let removes = |entry: &answers::Entry<'_>| view.get(entry.serial().as_bytes()).is_some();
-        if set.good() + set.revoked() == 0 && !set.entries().any(|entry| removes(&entry)) {
+        // What cannot be read may be there.
+        let removes = |serial: &Serial| !matches!(view.get(serial.as_bytes()), Ok(None));
+        let changes = set.good() + set.revoked() > 0
+            || set
+                .entries()
+                .any(|entry| entry.is_ok_and(|entry| removes(&entry.serial())));
+        if !changes {
             return self.publish_place().await;
         }
         let as_of = self.settle_events();
@@ -139,7 +144,7 @@ impl Worker {
         let mut needed = Needed::default();
         for serial in serials {
             let status = self.shared.ledger.status(&self.issuer.name, serial).await?;
-            let published = self.published.view().get(serial.as_bytes());
+            let published = self.published.view().get(serial.as_bytes())?;
             match (status.and_then(|status| row_of(&status, now)), published) {
                 (Some(row), Some(answer)) if answer.status() == row.status => {}
                 (Some(row), _) => needed.sign.push(row),

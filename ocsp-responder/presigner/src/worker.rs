@@ -19,6 +19,7 @@ use crate::background::{Background, Chunk};
 use crate::care::Care;
 use crate::inbox::Inbox;
 use crate::key_directory::KeyDirectory;
+use crate::live::Told;
 use crate::published::Published;
 use crate::schedule::Schedule;
 use crate::shared::Shared;
@@ -69,6 +70,8 @@ pub struct Worker {
     pub(crate) unfit: BTreeMap<Serial, String>,
     /// When they are looked at again.
     pub(crate) unfit_again: Time,
+    /// How the issuer stands, as far as it was told.
+    pub(crate) told: Told,
     rest_until: Option<Instant>,
 }
 
@@ -123,6 +126,7 @@ impl Worker {
             trouble: None,
             unfit: BTreeMap::new(),
             unfit_again: shared.clock.now(),
+            told: Told::default(),
             rest_until: None,
             shared,
             issuer,
@@ -177,6 +181,7 @@ impl Worker {
             }
         };
         self.tell();
+        self.tell_standing();
         step
     }
 
@@ -272,6 +277,7 @@ impl Worker {
         self.schedule = Schedule::new(&issuer.policy.ocsp, issuer.policy.subjects);
         self.published.set_issuer(issuer.clone(), self.ca.clone());
         self.issuer = issuer;
+        self.told.outdate();
         // Also publishes the new paths.
         self.sweep_wanted = true;
         self.complete = false;
@@ -328,7 +334,9 @@ impl Worker {
             .with_label_values(&[name])
             .set(number(view.layers().len() as u64));
         self.unfit
-            .retain(|serial, _| view.get(serial.as_bytes()).is_none());
+            .retain(|serial, _| !matches!(view.get(serial.as_bytes()), Ok(Some(_))));
+        self.told.outdate();
+        self.tell_standing();
     }
 
     /// The rules by which answers of this issuer are judged.

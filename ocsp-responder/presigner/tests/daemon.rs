@@ -128,9 +128,10 @@ async fn it_follows_the_ledger_and_stops() {
         let mut sets = sets?;
         sets.reverse();
         let base = sets.pop()?;
-        let layered = answers::Layered::new(base, sets);
+        let layered = answers::Layered::new(base, sets).unwrap();
         layered
             .get(serial(number).as_bytes())
+            .unwrap()
             .map(|answer| answer.status())
     };
     let running = Running::start(&config);

@@ -116,6 +116,8 @@ pub(crate) struct CoreCells {
     pub(crate) cut_idle: Cell,
     pub(crate) cut_slow_reader: Cell,
     pub(crate) cut_slow_request: Cell,
+    /// Handed to hyper.
+    pub(crate) long_way: Cell,
     pub(crate) accept_errors: Cell,
 }
 
@@ -126,11 +128,12 @@ impl CoreCells {
         }
     }
 
-    pub(crate) fn took(&self, nanoseconds: u64) {
-        let microseconds = nanoseconds.div_ceil(1000);
+    /// Counts requests that took so long together.
+    pub(crate) fn took(&self, nanoseconds: u64, requests: u64) {
+        let microseconds = (nanoseconds / requests.max(1)).div_ceil(1000);
         // The smallest k with microseconds <= 2^k.
         let bucket = microseconds.max(1).next_power_of_two().trailing_zeros() as usize;
-        self.latency[bucket.min(LATENCY_BUCKETS)].add(1);
+        self.latency[bucket.min(LATENCY_BUCKETS)].add(requests);
         self.latency_nanoseconds.add(nanoseconds);
     }
 }
@@ -234,7 +237,7 @@ mod tests {
             (u64::MAX / 2, LATENCY_BUCKETS),
         ] {
             let before = cells.latency[bucket].get();
-            cells.took(nanoseconds);
+            cells.took(nanoseconds, 1);
             assert_eq!(cells.latency[bucket].get(), before + 1, "{nanoseconds}");
         }
     }

@@ -14,7 +14,7 @@ pub(crate) fn not_modified(headers: &HeaderMap, etag: &[u8], last_modified: Opti
         return headers
             .get_all(IF_NONE_MATCH)
             .iter()
-            .any(|field| matches(field.as_bytes(), etag));
+            .any(|field| lists(field.as_bytes(), etag));
     }
     let since = headers.get(IF_MODIFIED_SINCE).and_then(parse_http_date);
     matches!((since, last_modified), (Some(since), Some(modified)) if modified <= since)
@@ -31,8 +31,8 @@ pub(crate) fn range_applies(headers: &HeaderMap, etag: &[u8], last_modified: Opt
     last_modified.is_some() && parse_http_date(field) == last_modified
 }
 
-/// Weak comparison with each tag of a list; `*` matches everything.
-fn matches(list: &[u8], etag: &[u8]) -> bool {
+/// Whether an If-None-Match lists a tag: weak comparison with each; `*` matches everything.
+pub(crate) fn lists(list: &[u8], etag: &[u8]) -> bool {
     list.split(|&byte| byte == b',')
         .map(<[u8]>::trim_ascii)
         .any(|tag| {

@@ -3,12 +3,12 @@
 //! A timer per request would cost more than answering it; instead the connection keeps a coarse account of what it is
 //! doing and since when, and a sweep looks at all of them a few times a second.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -16,9 +16,19 @@ use tokio::net::TcpStream;
 /// Time in sweeps; only differences count.
 pub(crate) type Tick = u32;
 
+/// What all connections of a thread see.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) tick: Cell<Tick>,
+    /// The thread is about to end: whatever is answered now is the last on its connection.
+    pub(crate) ending: Cell<bool>,
+}
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// Open, and nothing came yet.
+    New,
     /// Between requests.
     Idle,
     /// A request has begun and is not complete.
@@ -30,24 +40,28 @@ pub(crate) enum Phase {
 /// One connection and the account of it.
 #[derive(Debug)]
 pub(crate) struct Account {
-    clock: Rc<Cell<Tick>>,
+    around: Rc<Surroundings>,
     phase: Cell<Phase>,
     since: Cell<Tick>,
     /// The client does not take what we send.
     blocked: Cell<bool>,
+    told_to_end: Cell<bool>,
+    /// Wakes the connection's task.
+    waker: OnceCell<Waker>,
     /// Never borrowed longer than one call.
     stream: RefCell<TcpStream>,
 }
 
 impl Account {
-    /// A new connection owes its first request.
-    pub(crate) fn new(stream: TcpStream, clock: Rc<Cell<Tick>>) -> Self {
-        let since = Cell::new(clock.get());
+    pub(crate) fn new(stream: TcpStream, around: Rc<Surroundings>) -> Self {
+        let since = Cell::new(around.tick.get());
         Self {
-            clock,
-            phase: Cell::new(Phase::Reading),
+            around,
+            phase: Cell::new(Phase::New),
             since,
             blocked: Cell::new(false),
+            told_to_end: Cell::new(false),
+            waker: OnceCell::new(),
             stream: RefCell::new(stream),
         }
     }
@@ -56,9 +70,41 @@ impl Account {
         self.phase.get()
     }
 
+    /// Whether it waits for the client to take what is sent.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
     /// Sweeps since the phase began (or, while writing, since the client last took something).
     pub(crate) fn age(&self) -> Tick {
-        self.clock.get().wrapping_sub(self.since.get())
+        self.around.tick.get().wrapping_sub(self.since.get())
+    }
+
+    /// Whether the next response is the last one, and says so.
+    pub(crate) fn is_last(&self) -> bool {
+        self.around.ending.get()
+    }
+
+    /// Tells a connection that waits for a request to end.
+    pub(crate) fn end(&self) {
+        self.told_to_end.set(true);
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn is_told_to_end(&self) -> bool {
+        self.told_to_end.get()
+    }
+
+    /// Remembers whom [`Account::end`] wakes: the one task of the connection.
+    pub(crate) fn belongs_to(&self, waker: &Waker) {
+        self.waker.get_or_init(|| waker.clone());
+    }
+
+    /// The beginning of a request is there.
+    pub(crate) fn reading(&self) {
+        self.enter(Phase::Reading);
     }
 
     /// The request is complete; its response follows.
@@ -85,11 +131,11 @@ impl Account {
 
     fn enter(&self, phase: Phase) {
         self.phase.set(phase);
-        self.since.set(self.clock.get());
+        self.since.set(self.around.tick.get());
     }
 
     fn read(&self, octets: usize) {
-        if octets > 0 && self.phase.get() == Phase::Idle {
+        if octets > 0 && matches!(self.phase.get(), Phase::Idle | Phase::New) {
             self.enter(Phase::Reading);
         }
     }
@@ -104,7 +150,7 @@ impl Account {
     fn wrote(&self) {
         self.blocked.set(false);
         if self.phase.get() == Phase::Writing {
-            self.since.set(self.clock.get());
+            self.since.set(self.around.tick.get());
         }
     }
 
@@ -113,35 +159,75 @@ impl Account {
             self.enter(Phase::Writing);
         }
     }
-}
 
-/// The connection's socket, as hyper uses it.
-#[derive(Debug)]
-pub(crate) struct Accounted(pub(crate) Rc<Account>);
-
-impl Accounted {
     fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
-            Poll::Ready(_) => self.0.wrote(),
-            Poll::Pending => self.0.cannot_write(),
+            Poll::Ready(_) => self.wrote(),
+            Poll::Pending => self.cannot_write(),
         }
         result
+    }
+
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buf);
+        match result {
+            Poll::Ready(_) => self.read(buf.filled().len() - before),
+            Poll::Pending => self.nothing_to_read(),
+        }
+        result
+    }
+
+    pub(crate) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, octets);
+        self.note_write(result)
+    }
+}
+
+/// The connection's socket, as hyper uses it, with what was read of it before.
+#[derive(Debug)]
+pub(crate) struct Accounted {
+    account: Rc<Account>,
+    ahead: Vec<u8>,
+    taken: usize,
+}
+
+impl Accounted {
+    /// Reads `ahead` first, then what comes.
+    pub(crate) fn new(account: Rc<Account>, ahead: Vec<u8>) -> Self {
+        Self {
+            account,
+            ahead,
+            taken: 0,
+        }
     }
 }
 
 impl AsyncRead for Accounted {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let result = Pin::new(&mut *self.0.stream.borrow_mut()).poll_read(cx, buf);
-        match result {
-            Poll::Ready(_) => self.0.read(buf.filled().len() - before),
-            Poll::Pending => self.0.nothing_to_read(),
+        if self.ahead.is_empty() {
+            return self.account.poll_read(cx, buf);
         }
-        result
+        let rest = &self.ahead[self.taken..];
+        let octets = rest.len().min(buf.remaining());
+        buf.put_slice(&rest[..octets]);
+        self.taken += octets;
+        if self.taken == self.ahead.len() {
+            self.ahead = Vec::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -151,8 +237,7 @@ impl AsyncWrite for Accounted {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write(cx, buf);
-        self.note_write(result)
+        self.account.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -160,19 +245,20 @@ impl AsyncWrite for Accounted {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write_vectored(cx, bufs);
-        self.note_write(result)
+        let account = &self.account;
+        let result = Pin::new(&mut *account.stream.borrow_mut()).poll_write_vectored(cx, bufs);
+        account.note_write(result)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.stream.borrow().is_write_vectored()
+        self.account.stream.borrow().is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_flush(cx)
+        Pin::new(&mut *self.account.stream.borrow_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_shutdown(cx)
+        Pin::new(&mut *self.account.stream.borrow_mut()).poll_shutdown(cx)
     }
 }

@@ -1,8 +1,9 @@
 //! One serving thread: its accept loop, its sweep over slow connections, its graceful end.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
 use std::pin::pin;
@@ -22,8 +23,10 @@ use tokio::task::AbortHandle;
 
 use crate::LimitsConfig;
 use crate::cells::{Cell as Counter, CoreCells};
-use crate::connection::{Account, Accounted, Phase, Tick};
+use crate::connection::{Account, Accounted, Phase, Surroundings, Tick};
+use crate::fast::{Conversation, End, Scratch};
 use crate::handle::Handler;
+use crate::response::closing;
 
 const SWEEPS_PER_SECOND: u32 = 4;
 const SWEEP: Duration = Duration::from_millis(1000 / SWEEPS_PER_SECOND as u64);
@@ -31,6 +34,11 @@ const SWEEP: Duration = Duration::from_millis(1000 / SWEEPS_PER_SECOND as u64);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a client may go on sending after our last answer.
 const LINGER: Duration = Duration::from_secs(1);
+/// While a thread ends, a connection without a request for so long is ended. One that is busy gets its next answer with
+/// `Connection: close` instead: if we closed it between two requests, the second could be on its way already.
+const LAST_CHANCE: Tick = SWEEPS_PER_SECOND;
+/// When all places are taken, one in so many is cleared at once.
+const CLEARED: usize = 64;
 
 /// Serves on one socket until the edge stops. Blocks its thread.
 pub(crate) fn run(
@@ -45,16 +53,18 @@ pub(crate) fn run(
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let core = Rc::new(Core {
+            around: Rc::default(),
             builder: builder(&limits),
-            clock: Rc::default(),
             connections: RefCell::default(),
             handler,
             limits,
             room: Notify::new(),
+            scratch: RefCell::new(Scratch::new()),
             stop: stop.clone(),
         });
         tokio::task::spawn_local(Rc::clone(&core).sweep());
         core.accept(&listener).await;
+        core.around.ending.set(true);
         core.accept_the_rest(&listener);
         // From here on the kernel refuses new connections.
         drop(listener);
@@ -95,13 +105,14 @@ impl Limits {
 }
 
 struct Core {
+    around: Rc<Surroundings>,
     builder: http1::Builder,
-    clock: Rc<Cell<Tick>>,
     connections: RefCell<HashMap<u64, Connection>>,
     handler: Handler,
     limits: Limits,
     /// Told when a connection ends.
     room: Notify,
+    scratch: RefCell<Scratch>,
     stop: Stopper,
 }
 
@@ -155,9 +166,7 @@ impl Core {
 
     fn serve(self: &Rc<Self>, number: u64, stream: TcpStream) {
         self.cells().accepted.add(1);
-        // Without it an answer may wait for an acknowledgement; it is still right.
-        let _ = stream.set_nodelay(true);
-        let account = Rc::new(Account::new(stream, Rc::clone(&self.clock)));
+        let account = Rc::new(Account::new(stream, Rc::clone(&self.around)));
         let guard = Ended {
             core: Rc::clone(self),
             number,
@@ -170,42 +179,68 @@ impl Core {
     }
 
     async fn converse(self: Rc<Self>, account: Rc<Account>, _guard: Ended) {
-        let service = service_fn(|request: Request<Incoming>| {
-            let (core, account) = (&self, &account);
-            async move {
-                let reply = core.handler.handle(request).await;
-                account.answering();
-                Ok::<_, Infallible>(reply)
-            }
+        let mut conversation = Conversation::new(
+            &account,
+            &self.handler,
+            self.limits.header_octets,
+            &self.scratch,
+        );
+        let end = poll_fn(|cx| {
+            account.belongs_to(cx.waker());
+            conversation.poll(cx)
         });
-        let io = TokioIo::new(Accounted(Rc::clone(&account)));
-        let mut connection = pin!(self.builder.serve_connection(io, service));
-        let ended = match self.stop.run_until_stopped(connection.as_mut()).await {
-            Some(ended) => ended,
-            None => {
-                // The request at hand is answered, then the connection ends.
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        match end.await {
+            End::Gone => return,
+            End::Finished => {}
+            // Apart, so that a connection on the short way has no room for it.
+            End::Other(octets) => {
+                self.cells().long_way.add(1);
+                Box::pin(self.converse_by_hyper(&account, octets)).await;
             }
-        };
-        if let Err(error) = ended {
-            // The error may quote nothing of the request: only its kind is told (V13).
-            tracing::debug!("connection ended: {}", kind(&error));
         }
         // A client that goes on sending for longer may lose our last answer.
         let _ = tokio::time::timeout(LINGER, account.linger()).await;
     }
 
-    /// Cuts whoever is too slow.
+    /// Answers whatever comes on a connection; `octets` are what was read of it already.
+    async fn converse_by_hyper(&self, account: &Rc<Account>, octets: Vec<u8>) {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let reply = self.handler.handle(request).await;
+            account.answering();
+            let is_last = account.is_last();
+            Ok::<_, Infallible>(if is_last { closing(reply) } else { reply })
+        });
+        let io = TokioIo::new(Accounted::new(Rc::clone(account), octets));
+        let mut connection = pin!(self.builder.serve_connection(io, service));
+        let mut ending = false;
+        let ended = poll_fn(|cx| {
+            if account.is_told_to_end() && !ending {
+                ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            connection.as_mut().poll(cx)
+        });
+        if let Err(error) = ended.await {
+            // The error may quote nothing of the request: only its kind is told (V13).
+            tracing::debug!("connection ended: {}", kind(&error));
+        }
+    }
+
+    /// Cuts whoever is too slow, and at the end tells those who have nothing to say.
     async fn sweep(self: Rc<Self>) {
         let mut interval = tokio::time::interval(SWEEP);
         loop {
             interval.tick().await;
-            self.clock.set(self.clock.get().wrapping_add(1));
-            for connection in self.connections.borrow().values() {
-                if let Some(counter) = self.overdue(&connection.account) {
+            self.around.tick.set(self.around.tick.get().wrapping_add(1));
+            for Connection { abort, account } in self.connections.borrow().values() {
+                if let Some(counter) = self.overdue(account) {
                     counter.add(1);
-                    connection.abort.abort();
+                    abort.abort();
+                } else if self.around.ending.get()
+                    && matches!(account.phase(), Phase::Idle | Phase::New)
+                    && account.age() >= LAST_CHANCE
+                {
+                    account.end();
                 }
             }
             // Who waits for room may make some now.
@@ -217,23 +252,32 @@ impl Core {
         let cells = self.cells();
         let (limit, counter) = match account.phase() {
             Phase::Idle => (self.limits.idle, &cells.cut_idle),
-            Phase::Reading => (self.limits.request, &cells.cut_slow_request),
+            Phase::New | Phase::Reading => (self.limits.request, &cells.cut_slow_request),
             Phase::Writing => (self.limits.write_stall, &cells.cut_slow_reader),
         };
         (account.age() > limit).then_some(counter)
     }
 
-    /// All places are taken: the connection that has waited longest without a request at hand gives way.
+    /// All places are taken: connections that have waited longest for their clients give way, be it for a request or
+    /// for a response to be taken.
     fn make_room(&self) {
         let connections = self.connections.borrow();
-        let waiting = connections
-            .values()
-            .filter(|connection| connection.account.phase() != Phase::Writing);
-        if let Some(longest) = waiting.max_by_key(|connection| connection.account.age())
-            && longest.account.age() >= 1
-        {
+        let waiting = || {
+            connections.values().filter(|Connection { account, .. }| {
+                account.phase() != Phase::Writing || account.is_blocked()
+            })
+        };
+        let Some(longest) = waiting().map(|waiting| waiting.account.age()).max() else {
+            return;
+        };
+        if longest == 0 {
+            return;
+        }
+        let places = self.limits.connections.div_ceil(CLEARED);
+        let oldest = waiting().filter(|waiting| waiting.account.age() == longest);
+        for connection in oldest.take(places) {
             self.cells().cut_crowded.add(1);
-            longest.abort.abort();
+            connection.abort.abort();
         }
     }
 

@@ -1,5 +1,6 @@
 //! The edge as a whole: its sockets, its threads, its follower.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::Config;
 use crate::cells::Cells;
 use crate::core::{self, Limits};
 use crate::follow::Follow;
+use crate::gentle::Gentle;
 use crate::handle::Handler;
 use crate::live::Live;
 use crate::metrics::EdgeCollector;
@@ -122,9 +124,12 @@ async fn first_look(
     let mut follow = Follow {
         cells: Arc::clone(cells),
         clock: Arc::clone(clock),
+        conflicts: BTreeSet::new(),
         follower,
+        gentle: Gentle::start().context("a thread cannot be started")?,
         lag: Arc::clone(lag),
         live: Arc::clone(live),
+        opened: BTreeMap::new(),
         prefixes: config.ocsp_paths.clone(),
         retired: Vec::new(),
     };

@@ -3,34 +3,112 @@
 //! Base64 with or without padding, with the standard or the URL alphabet, with any character percent-escaped in upper or
 //! lower case, after any number of slashes. A `+` is a plus sign, `//` stays what it is, and `..` is nothing special.
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
-/// Padding is taken off before; the bits that the last character has too many do not matter.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
-        .with_decode_allow_trailing_bits(true),
-);
-
-/// The octets that a path (below the OCSP prefix) spells; `None` if it spells none or more than `limit`.
-pub(crate) fn decode(path: &str, limit: usize) -> Option<Vec<u8>> {
-    let path = path.trim_start_matches('/');
+/// Appends the octets that a path (below the OCSP prefix) spells; `None` if it spells none or more than `limit`.
+pub(crate) fn decode(path: &str, limit: usize, out: &mut Vec<u8>) -> Option<()> {
+    let mut path = path.trim_start_matches('/').as_bytes();
     // Every octet takes four characters at most (percent-escaped base64).
     if path.len() > limit.saturating_mul(4).saturating_add(16) {
         return None;
     }
-    let text = unescape(path)?;
-    let end = text
-        .iter()
-        .rposition(|&byte| byte != b'=')
-        .map_or(0, |last| last + 1);
-    BASE64
-        .decode(&text[..end])
-        .ok()
-        .filter(|octets| octets.len() <= limit)
+    let start = out.len();
+    out.reserve(path.len() / 4 * 3 + 3);
+    let mut group = Group::default();
+    loop {
+        // As long as nothing but digits comes, four at a time.
+        while group.digits == 0
+            && !group.padded
+            && let [first, second, third, fourth, rest @ ..] = path
+        {
+            let [a, b, c, d] =
+                [first, second, third, fourth].map(|&byte| MEANING[usize::from(byte)]);
+            if (a | b | c | d) & NO_DIGIT != 0 {
+                break;
+            }
+            let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+            out.extend_from_slice(&bits.to_be_bytes()[1..]);
+            path = rest;
+        }
+        let Some((&byte, rest)) = path.split_first() else {
+            break;
+        };
+        path = rest;
+        let byte = if byte == b'%' {
+            let [high, low, rest @ ..] = path else {
+                return None;
+            };
+            path = rest;
+            hex_digit(*high)? << 4 | hex_digit(*low)?
+        } else {
+            byte
+        };
+        group.take(MEANING[usize::from(byte)], out)?;
+    }
+    group.finish(out)?;
+    (out.len() - start <= limit).then_some(())
+}
+
+/// Up to four digits that are not three octets yet.
+#[derive(Default)]
+struct Group {
+    bits: u32,
+    digits: u32,
+    padded: bool,
+}
+
+impl Group {
+    fn take(&mut self, meaning: u8, out: &mut Vec<u8>) -> Option<()> {
+        match meaning {
+            LINE_END => {}
+            PADDING => self.padded = true,
+            // Nothing may follow the padding.
+            digit if digit & NO_DIGIT == 0 && !self.padded => {
+                self.bits = self.bits << 6 | u32::from(digit);
+                self.digits += 1;
+                if self.digits == 4 {
+                    out.extend_from_slice(&self.bits.to_be_bytes()[1..]);
+                    *self = Self::default();
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// The last octets; the bits that the last digit has too many do not matter.
+    fn finish(&self, out: &mut Vec<u8>) -> Option<()> {
+        let octets = (self.bits << (6 * (4 - self.digits))).to_be_bytes();
+        match self.digits {
+            0 => {}
+            2 => out.push(octets[1]),
+            3 => out.extend_from_slice(&octets[1..3]),
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// What each character means: the value of a digit of either alphabet, or one of these.
+const MEANING: [u8; 256] = meanings();
+const NO_DIGIT: u8 = 0xc0;
+const PADDING: u8 = 0x40;
+const LINE_END: u8 = 0x80;
+const NONSENSE: u8 = 0xc0;
+
+const fn meanings() -> [u8; 256] {
+    let standard = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut meanings = [NONSENSE; 256];
+    let mut value = 0;
+    while value < standard.len() {
+        // Lossless: below 64.
+        meanings[standard[value] as usize] = value as u8;
+        value += 1;
+    }
+    meanings[b'-' as usize] = 62;
+    meanings[b'_' as usize] = 63;
+    meanings[b'=' as usize] = PADDING;
+    meanings[b'\r' as usize] = LINE_END;
+    meanings[b'\n' as usize] = LINE_END;
+    meanings
 }
 
 /// Whether a path could be meant as an OCSP request at all: a DER SEQUENCE begins with `M` in base64.
@@ -43,25 +121,6 @@ pub(crate) fn resembles_request(path: &str) -> bool {
         })
 }
 
-/// Base64 text in the standard alphabet, escapes resolved and line ends left out.
-fn unescape(path: &str) -> Option<Vec<u8>> {
-    let mut text = Vec::with_capacity(path.len());
-    let mut bytes = path.bytes();
-    while let Some(byte) = bytes.next() {
-        let byte = match byte {
-            b'%' => hex_digit(bytes.next()?)? << 4 | hex_digit(bytes.next()?)?,
-            other => other,
-        };
-        match byte {
-            b'-' => text.push(b'+'),
-            b'_' => text.push(b'/'),
-            b'\r' | b'\n' => {}
-            other => text.push(other),
-        }
-    }
-    Some(text)
-}
-
 fn hex_digit(byte: u8) -> Option<u8> {
     // Lossless: below 16.
     char::from(byte).to_digit(16).map(|digit| digit as u8)
@@ -69,7 +128,63 @@ fn hex_digit(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::alphabet::STANDARD;
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn decode(path: &str, limit: usize) -> Option<Vec<u8>> {
+        let mut out = b"before".to_vec();
+        super::decode(path, limit, &mut out)?;
+        Some(out.split_off(6))
+    }
+
+    /// Padding is taken off before; the bits that the last character has too many do not matter.
+    const BASE64: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+            .with_decode_allow_trailing_bits(true),
+    );
+
+    proptest! {
+        /// Step by step it is: resolve escapes, drop line ends, one alphabet, take the padding off, decode.
+        #[test]
+        fn in_one_pass_as_step_by_step(path in "([A-Za-z0-9+/_-]{0,9}|%[0-9a-f]{2}|%0[AaDd]|%4[dD]|[ -~]|=){0,12}") {
+            let plain = path.trim_start_matches('/');
+            let mut text = Vec::new();
+            let mut bytes = plain.bytes();
+            let mut escapes_are_whole = true;
+            while let Some(byte) = bytes.next() {
+                let hex = |byte: Option<u8>| byte.and_then(hex_digit);
+                text.push(match byte {
+                    b'%' => match (hex(bytes.next()), hex(bytes.next())) {
+                        (Some(high), Some(low)) => high << 4 | low,
+                        _ => {
+                            escapes_are_whole = false;
+                            break;
+                        }
+                    },
+                    other => other,
+                });
+            }
+            text.retain(|byte| !matches!(byte, b'\r' | b'\n'));
+            for byte in &mut text {
+                *byte = match *byte {
+                    b'-' => b'+',
+                    b'_' => b'/',
+                    other => other,
+                };
+            }
+            while text.last() == Some(&b'=') {
+                text.pop();
+            }
+            let expected = BASE64.decode(&text).ok().filter(|_| escapes_are_whole);
+            prop_assert_eq!(decode(&path, 1000), expected);
+        }
+    }
 
     /// Octets whose base64 holds `+`, `/` and padding.
     const OCTETS: &[u8] = &[0x30, 0xfb, 0xef, 0xff, 0xfe, 0x3f, 0xbf, 0x00];

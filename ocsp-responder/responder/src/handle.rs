@@ -6,17 +6,17 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Body;
+use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::request;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
-use pki::ocsp::response::ErrorStatus;
 use pki::{Clock, Time};
 
-use crate::cells::{By, Cells, CoreCells, Hash, Outcome};
+use crate::cells::{By, Cells, CoreCells, Outcome};
 use crate::conditional::not_modified;
-use crate::http_time::http_date;
-use crate::live::Live;
-use crate::ocsp::{self, Counted, Said, Signed};
+use crate::http_time::{HttpDate, header_value, http_date};
+use crate::live::{Live, StaticObject};
+use crate::ocsp::{self, Said, Signed, Verdict};
 use crate::response::{
     OCSP_RESPONSE, Reply, caching, closing, expires, method_not_allowed, ocsp_error, text,
 };
@@ -28,18 +28,25 @@ pub(crate) struct Handler {
     pub(crate) cells: Arc<Cells>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) core: usize,
-    pub(crate) date: RefCell<(Time, HeaderValue)>,
+    pub(crate) date: RefCell<Date>,
     pub(crate) live: Arc<ArcSwap<Live>>,
     pub(crate) request_octets: usize,
 }
 
 type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
+/// The `Date` field, written once a second.
+pub(crate) struct Date {
+    of: Time,
+    text: HttpDate,
+    value: HeaderValue,
+}
+
 /// The path of a request, sorted out.
-enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// An OCSP request by GET: what follows the prefix.
     Ocsp(&'a str),
-    Object(Arc<crate::live::StaticObject>),
+    Object(&'a Arc<StaticObject>),
     Outside,
 }
 
@@ -53,7 +60,7 @@ impl Handler {
         request_octets: usize,
     ) -> Self {
         let now = clock.now();
-        let date = RefCell::new((now, http_date(now)));
+        let date = RefCell::new(Date::of(now));
         Self {
             cache,
             cells,
@@ -73,7 +80,7 @@ impl Handler {
         let start = Instant::now();
         let reply = self.route(request).await;
         let nanoseconds = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.own_cells().took(nanoseconds);
+        self.own_cells().took(nanoseconds, 1);
         reply
     }
 
@@ -88,9 +95,16 @@ impl Handler {
             return closing(reply);
         }
         let (head, body) = request.into_parts();
-        let path = head.uri.path();
-        let place = self.place(path);
-        match (place, &head.method) {
+        match self.by_head(&head) {
+            Some(reply) => reply,
+            None => self.by_body(body).await,
+        }
+    }
+
+    /// The response to a request whose head says it all; `None` for an OCSP request by POST.
+    fn by_head(&self, head: &request::Parts) -> Option<Reply> {
+        let live = self.live.load();
+        let reply = match (place(&live, head.uri.path()), &head.method) {
             (Place::Outside, method) => {
                 self.own_cells().refuse(404);
                 let reply = text(
@@ -103,7 +117,7 @@ impl Handler {
             }
             (Place::Object(object), &Method::GET | &Method::HEAD) => {
                 let reply = object::serve(
-                    &object,
+                    object,
                     &head.method,
                     &head.headers,
                     self.clock.now(),
@@ -117,7 +131,7 @@ impl Handler {
             (Place::Ocsp(rest), &Method::GET) => self.by_path(rest, &head.headers, By::Get),
             (Place::Ocsp(rest), &Method::HEAD) => self.by_path(rest, &head.headers, By::Head),
             (Place::Ocsp(rest), &Method::POST) if rest.trim_matches('/').is_empty() => {
-                self.by_body(body).await
+                return None;
             }
             (Place::Ocsp(_), &Method::POST) => {
                 self.own_cells().refuse(404);
@@ -128,30 +142,14 @@ impl Handler {
                 ))
             }
             (Place::Ocsp(_), _) => self.refuse_method("GET, HEAD, POST"),
-        }
-    }
-
-    /// Extra leading slashes mean nothing (HTTP-04); all other slashes stay.
-    fn place<'a>(&self, path: &'a str) -> Place<'a> {
-        let slashes = path.len() - path.trim_start_matches('/').len();
-        let path = &path[slashes.saturating_sub(1)..];
-        let live = self.live.load();
-        if let Some(object) = live.object(path) {
-            return Place::Object(Arc::clone(object));
-        }
-        if let Some(rest) = live.below_prefix(path) {
-            return Place::Ocsp(rest);
-        }
-        let reserved = path.starts_with("/crl/") || path.starts_with("/ca/");
-        if path.starts_with('/') && !reserved && get_path::resembles_request(path) {
-            return Place::Ocsp(path);
-        }
-        Place::Outside
+        };
+        Some(reply)
     }
 
     fn by_path(&self, rest: &str, headers: &HeaderMap, method: By) -> Reply {
-        match get_path::decode(rest, self.request_octets) {
-            Some(der) => self.ocsp(&der, Some(headers), method),
+        let mut der = Vec::new();
+        match get_path::decode(rest, self.request_octets, &mut der) {
+            Some(()) => self.ocsp(&der, Some(headers), method),
             None => self.malformed(method),
         }
     }
@@ -166,56 +164,58 @@ impl Handler {
 
     /// Answers the octets of an OCSP request; `conditions` are given where 304 is possible.
     fn ocsp(&self, der: &[u8], conditions: Option<&HeaderMap>, method: By) -> Reply {
-        let now = self.clock.now();
         let live = self.live.load();
-        let (said, mut counted) = ocsp::answer(&live, der, now);
-        let reply = match said {
-            Said::Error(status) => ocsp_error(status, self.date_of(now)),
+        let now = self.clock.now();
+        self.say(&ocsp::answer(&live, der, now), conditions, method, now)
+    }
+
+    fn malformed(&self, method: By) -> Reply {
+        self.say(&Verdict::malformed(), None, method, self.clock.now())
+    }
+
+    fn say(
+        &self,
+        verdict: &Verdict<'_>,
+        conditions: Option<&HeaderMap>,
+        method: By,
+        now: Time,
+    ) -> Reply {
+        let mut outcome = verdict.outcome();
+        let reply = match &verdict.said {
+            Said::Error(status) => ocsp_error(*status, self.date_of(now)),
             // The time of signing does not tell two answers of one second apart: only the tag does.
             Said::Answer(signed)
                 if conditions
                     .is_some_and(|headers| not_modified(headers, signed.etag.as_bytes(), None)) =>
             {
-                counted.outcome = Outcome::NotModified;
+                outcome = Outcome::NotModified;
                 let mut reply = Response::new(Full::default());
                 *reply.status_mut() = StatusCode::NOT_MODIFIED;
-                self.cacheable(&mut reply, &signed, now);
+                self.cacheable(&mut reply, signed, now);
                 reply
             }
             Said::Answer(signed) => {
-                let mut reply = Response::new(Full::new(signed.bytes.clone()));
+                // Unwrap safety: there is a tag, hence a response.
+                let body = signed.answer.response(signed.algorithm).unwrap();
+                let mut reply = Response::new(Full::new(Bytes::from(body)));
                 reply.headers_mut().insert(CONTENT_TYPE, OCSP_RESPONSE);
-                self.cacheable(&mut reply, &signed, now);
+                self.cacheable(&mut reply, signed, now);
                 reply
             }
         };
-        counted.count(self.core, self.own_cells(), method);
+        verdict.count(self.core, self.own_cells(), outcome, method);
         reply
     }
 
-    fn cacheable(&self, reply: &mut Reply, signed: &Signed, now: Time) {
+    fn cacheable(&self, reply: &mut Reply, signed: &Signed<'_>, now: Time) {
         let max_age = signed
             .freshness
             .max_age(now, self.cache.ocsp_max_age_seconds);
         let modified = Some(signed.freshness.this_update);
-        caching(
-            reply,
-            self.date_of(now),
-            signed.etag.clone(),
-            modified,
-            max_age,
-        );
+        // Unwrap safety: quotes and hex digits only.
+        let etag = HeaderValue::from_bytes(signed.etag.as_bytes()).unwrap();
+        caching(reply, self.date_of(now), etag, modified, max_age);
         expires(reply, signed.freshness.next_update);
-    }
-
-    fn malformed(&self, method: By) -> Reply {
-        let counted = Counted {
-            issuer: None,
-            hash: Hash::Other,
-            outcome: Outcome::Malformed,
-        };
-        counted.count(self.core, self.own_cells(), method);
-        ocsp_error(ErrorStatus::MalformedRequest, self.date())
     }
 
     fn refuse_method(&self, allowed: &'static str) -> Reply {
@@ -224,7 +224,7 @@ impl Handler {
         closing(method_not_allowed(allowed, self.date()))
     }
 
-    fn own_cells(&self) -> &CoreCells {
+    pub(crate) fn own_cells(&self) -> &CoreCells {
         &self.cells.cores[self.core]
     }
 
@@ -232,14 +232,50 @@ impl Handler {
         self.date_of(self.clock.now())
     }
 
-    /// The `Date` field; written once a second.
     fn date_of(&self, now: Time) -> HeaderValue {
-        let mut date = self.date.borrow_mut();
-        if date.0 != now {
-            *date = (now, http_date(now));
-        }
-        date.1.clone()
+        self.with_date(now, |date| date.value.clone())
     }
+
+    /// The `Date` field as text.
+    pub(crate) fn date_text(&self, now: Time) -> HttpDate {
+        self.with_date(now, |date| date.text)
+    }
+
+    fn with_date<T>(&self, now: Time, take: impl FnOnce(&Date) -> T) -> T {
+        let mut date = self.date.borrow_mut();
+        if date.of != now {
+            *date = Date::of(now);
+        }
+        take(&date)
+    }
+}
+
+impl Date {
+    fn of(time: Time) -> Self {
+        let text = http_date(time);
+        Self {
+            of: time,
+            text,
+            value: header_value(&text),
+        }
+    }
+}
+
+/// Extra leading slashes mean nothing (HTTP-04); all other slashes stay.
+pub(crate) fn place<'a>(live: &'a Live, path: &'a str) -> Place<'a> {
+    let slashes = path.len() - path.trim_start_matches('/').len();
+    let path = &path[slashes.saturating_sub(1)..];
+    if let Some(object) = live.object(path) {
+        return Place::Object(object);
+    }
+    if let Some(rest) = live.below_prefix(path) {
+        return Place::Ocsp(rest);
+    }
+    let reserved = path.starts_with("/crl/") || path.starts_with("/ca/");
+    if path.starts_with('/') && !reserved && get_path::resembles_request(path) {
+        return Place::Ocsp(path);
+    }
+    Place::Outside
 }
 
 /// RFC 9112 section 3.2; HTTP/1.0 knows no Host.

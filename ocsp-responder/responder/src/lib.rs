@@ -7,7 +7,8 @@
 //!
 //! From the outside in:
 //! - [`Edge`] starts it all; `core` is one thread's accept loop, `connection` its guard against slow clients;
-//! - `handle` routes a request to `ocsp` (the answers) or `object` (CRLs and certificates, as they are);
+//! - `fast` answers the common shape of OCSP request in place; all else goes to hyper and to
+//! - `handle`, which routes a request to `ocsp` (the answers) or `object` (CRLs and certificates, as they are);
 //! - `live` is the set that is served, `load` verifies a generation of it, `follow` swaps it in;
 //! - `readiness` and `metrics` tell how it is.
 
@@ -20,8 +21,10 @@ mod config;
 mod connection;
 mod core;
 mod edge;
+mod fast;
 mod follow;
 mod freshness;
+mod gentle;
 mod get_path;
 mod handle;
 mod http_time;

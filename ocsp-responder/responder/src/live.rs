@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use answers::{AnswerSet, Layered};
+use answers::{AnswerSet, Damaged, Layered};
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use pki::ocsp::CertId;
@@ -19,6 +19,8 @@ pub(crate) struct Live {
     channels: BTreeMap<String, Arc<Channel>>,
     issuers: HashMap<IssuerKey, Vec<Arc<Answers>>>,
     objects: HashMap<String, Arc<StaticObject>>,
+    /// Octets of the longest of their paths: nearly every OCSP request by GET is longer.
+    longest_path: usize,
     /// OCSP path prefixes without slash at the end, the longest first.
     prefixes: Vec<String>,
 }
@@ -33,6 +35,17 @@ pub(crate) struct Channel {
     pub(crate) sets: BTreeMap<String, Arc<AnswerSet>>,
     /// What is served as it is, by hash.
     pub(crate) objects: Vec<(String, Arc<StaticObject>)>,
+}
+
+impl Channel {
+    /// What is wrong with a set from which answers are given.
+    pub(crate) fn damage(&self) -> Option<Damaged> {
+        let layers = self
+            .answers
+            .iter()
+            .flat_map(|answers| answers.layered.layers());
+        layers.filter_map(|set| set.damage()).next()
+    }
 }
 
 /// The OCSP answers of one issuer.
@@ -95,6 +108,7 @@ impl Live {
                         });
                     }
                     live.objects.insert(path.clone(), Arc::clone(object));
+                    live.longest_path = live.longest_path.max(path.len());
                 }
             }
         }
@@ -119,6 +133,9 @@ impl Live {
 
     /// What is served as it is at that path.
     pub(crate) fn object(&self, path: &str) -> Option<&Arc<StaticObject>> {
+        if path.len() > self.longest_path {
+            return None;
+        }
         self.objects.get(path)
     }
 
@@ -128,6 +145,11 @@ impl Live {
             let rest = path.strip_prefix(prefix.as_str())?;
             (rest.is_empty() || rest.starts_with('/')).then_some(rest)
         })
+    }
+
+    /// The channels alone; everything else is dropped.
+    pub(crate) fn into_channels(self) -> BTreeMap<String, Arc<Channel>> {
+        self.channels
     }
 
     pub(crate) fn channels(&self) -> &BTreeMap<String, Arc<Channel>> {

@@ -1,6 +1,8 @@
 //! From a verified manifest to a channel that can be served: every object is judged here (V9, OPS-07, CRL-31).
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use answers::{AnswerSet, Entry, Layered};
@@ -19,15 +21,19 @@ use crate::live::{Answers, Channel, StaticObject};
 
 /// Of a larger set, that many answers, evenly spread, are verified down to the signature. The presigner verifies all.
 const VERIFIED_ANSWERS: usize = 256;
+/// Answer sets of that many octets or more are mapped and verified bit by bit; smaller ones are read and verified at once.
+const LARGE: u64 = 8 << 20;
 /// Rules about an issuer's own policy, which the presigner holds; here they could only refuse what is valid.
 const POLICY_RULES: [&str; 4] = ["OCSP-35", "OCSP-36", "OCSP-37", "OCSP-44"];
 
-/// Judges the objects of a candidate; objects that stayed are taken over from the channel's `previous` generation.
+/// Judges the objects of a candidate; objects that stayed are taken over from the channel's `previous` generation, and
+/// answer sets from those that were `opened` for it before.
 ///
 /// Takes the contents out of the candidate.
 pub(crate) fn load(
     candidate: &mut Candidate,
     previous: Option<&Channel>,
+    opened: &BTreeMap<String, Arc<AnswerSet>>,
     cells: &Cells,
     now: Time,
 ) -> anyhow::Result<Channel> {
@@ -39,6 +45,7 @@ pub(crate) fn load(
         cells,
         manifest: &manifest,
         now,
+        opened,
         previous,
     };
     let mut sets = BTreeMap::new();
@@ -46,13 +53,15 @@ pub(crate) fn load(
     let mut served = Vec::new();
     for CandidateObject { object, content } in objects {
         let what = object.name.clone();
-        if object.role == "answers" {
+        if object.role == answers::ROLE || object.role == answers::ROLE_AHEAD {
             ensure!(
                 kind == Kind::Ocsp,
                 "{what}: answers belong into an ocsp/ channel"
             );
             let set = loader.answer_set(&object, content).context(what)?;
-            layers.push(Arc::clone(&set));
+            if object.role == answers::ROLE {
+                layers.push(Arc::clone(&set));
+            }
             sets.insert(object.sha256, set);
         } else {
             ensure!(
@@ -63,10 +72,10 @@ pub(crate) fn load(
             served.push((sha256, loader.served(object, content).context(what)?));
         }
     }
-    let ca = loader.ca;
+    let layered = layered(layers, previous)?;
     Ok(Channel {
-        ca,
-        answers: layered(layers).map(|layered| {
+        ca: loader.ca,
+        answers: layered.map(|layered| {
             Arc::new(Answers {
                 layered,
                 cells: cells.issuer(&manifest.issuer),
@@ -117,20 +126,29 @@ fn find_ca(objects: &[CandidateObject], previous: Option<&Channel>) -> anyhow::R
             Ok(ca)
         }
         Content::Known => Ok(previous.context(LOST)?.ca.clone()),
+        Content::File(_) => bail!("the CA certificate is not one: it is named by its tail"),
     }
 }
 
 /// Said when the follower and this program disagree on what was taken.
 const LOST: &str = "an object of the generation before is needed but not at hand; publish again";
 
-/// The first set is the base, each later one lies over those before.
-fn layered(sets: Vec<Arc<AnswerSet>>) -> Option<Layered> {
-    let mut sets = sets.into_iter();
-    let mut layered = Layered::new(sets.next()?, Vec::new());
-    for delta in sets {
-        layered.push(delta);
+/// The first set is the base, each later one lies over those before. What the generation before had at the bottom need
+/// not be looked at again.
+fn layered(
+    mut sets: Vec<Arc<AnswerSet>>,
+    previous: Option<&Channel>,
+) -> anyhow::Result<Option<Layered>> {
+    if sets.is_empty() {
+        return Ok(None);
     }
-    Some(layered)
+    let base = sets.remove(0);
+    sets.reverse();
+    let layered = match previous.and_then(|previous| previous.answers.as_ref()) {
+        Some(answers) => answers.layered.changed_to(base, sets)?,
+        None => Layered::new(base, sets)?,
+    };
+    Ok(Some(layered))
 }
 
 struct Loader<'a> {
@@ -138,27 +156,34 @@ struct Loader<'a> {
     cells: &'a Cells,
     manifest: &'a Manifest,
     now: Time,
+    opened: &'a BTreeMap<String, Arc<AnswerSet>>,
     previous: Option<&'a Channel>,
 }
 
 impl Loader<'_> {
     fn answer_set(&self, object: &Object, content: Content) -> anyhow::Result<Arc<AnswerSet>> {
-        let known = self
+        let same_ca = self
             .previous
-            .filter(|previous| previous.ca.der() == self.ca.der());
-        let octets = match content {
-            Content::Fresh(octets) => octets,
+            .is_none_or(|previous| previous.ca.der() == self.ca.der());
+        let set = match content {
+            Content::Fresh(octets) => AnswerSet::from_bytes(octets, &self.ca)?,
+            Content::File(file) if object.size < LARGE => {
+                AnswerSet::from_bytes(read(file, object)?, &self.ca)?
+            }
+            Content::File(file) => match self.opened.get(&object.sha256) {
+                Some(set) if same_ca => return sound(Arc::clone(set)),
+                _ => AnswerSet::map(&file, &self.ca)?,
+            },
             Content::Known => {
                 let previous = self.previous.context(LOST)?;
                 let set = previous.sets.get(&object.sha256).context(LOST)?;
-                if known.is_some() {
-                    return Ok(Arc::clone(set));
+                if same_ca {
+                    return sound(Arc::clone(set));
                 }
                 // The CA certificate changed: everything is judged against the new one.
-                set.as_bytes().to_vec()
+                set.reopen(&self.ca)?
             }
         };
-        let set = AnswerSet::from_bytes(octets, &self.ca)?;
         self.verify_sample(&set)?;
         Ok(Arc::new(set))
     }
@@ -167,7 +192,7 @@ impl Loader<'_> {
     fn verify_sample(&self, set: &AnswerSet) -> anyhow::Result<()> {
         let step = set.len().div_ceil(VERIFIED_ANSWERS).max(1);
         for entry in set.entries().step_by(step) {
-            let Entry::Answer(answer) = entry else {
+            let Entry::Answer(answer) = entry? else {
                 continue;
             };
             let serial = answer.serial();
@@ -210,6 +235,7 @@ impl Loader<'_> {
         let bytes = match content {
             Content::Fresh(octets) => Bytes::from(octets),
             Content::Known => previous.context(LOST)?.bytes.clone(),
+            Content::File(file) => Bytes::from(read(file, &object)?),
         };
         let content_type = HeaderValue::from_str(&object.content_type)
             .with_context(|| format!("content type {:?} cannot be sent", object.content_type))?;
@@ -280,6 +306,24 @@ impl Loader<'_> {
         }
         Ok(crl)
     }
+}
+
+/// A set in which damage was found meanwhile is not taken again.
+fn sound(set: Arc<AnswerSet>) -> anyhow::Result<Arc<AnswerSet>> {
+    match set.damage() {
+        Some(damaged) => Err(damaged.into()),
+        None => Ok(set),
+    }
+}
+
+/// All of a small object that came as a file.
+fn read(file: File, object: &Object) -> anyhow::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let mut file = file;
+    file.seek(SeekFrom::Start(0))
+        .and_then(|_| file.take(object.size).read_to_end(&mut octets))
+        .context("it cannot be read")?;
+    Ok(octets)
 }
 
 fn crl_freshness(crl: &Crl, object: &Object) -> anyhow::Result<Freshness> {

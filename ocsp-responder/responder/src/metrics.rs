@@ -108,6 +108,7 @@ impl EdgeCollector {
                 "cut_slow_request",
                 self.sum(|core| core.cut_slow_request.get()),
             ),
+            ("long_way", self.sum(|core| core.long_way.get())),
         ] {
             total.with_label_values(&[event]).inc_by(count);
         }
@@ -151,6 +152,11 @@ impl EdgeCollector {
             "Certificates answered for",
             &["issuer", "status"],
         )?;
+        let damaged = gauge(
+            "avouch_edge_ocsp_damaged",
+            "1: a part of an answer set is damaged and not answered from",
+            &["issuer"],
+        )?;
         let crl_left = seconds(
             "avouch_edge_crl_next_update_seconds",
             "Until nextUpdate of a CRL",
@@ -178,6 +184,9 @@ impl EdgeCollector {
                 answers
                     .with_label_values(&[issuer, "revoked"])
                     .set(signed(totals.revoked));
+                damaged
+                    .with_label_values(&[issuer])
+                    .set(i64::from(channel.damage().is_some()));
                 if let Some(end) = served.layered.oldest_next_update() {
                     left.with_label_values(&[issuer]).set(between(now, end));
                 }
@@ -207,6 +216,7 @@ impl EdgeCollector {
             &left,
             &signed_ago,
             &answers,
+            &damaged,
             &crl_left,
             &refusals,
         ]))
@@ -230,7 +240,7 @@ impl EdgeCollector {
         metric.set_histogram(histogram);
         let mut family = MetricFamily::default();
         family.set_name("avouch_edge_request_seconds".to_owned());
-        family.set_help("From a request's head to its response, both in memory".to_owned());
+        family.set_help("From a request in memory to its response in memory; requests that came together share their time".to_owned());
         family.set_field_type(MetricType::HISTOGRAM);
         family.set_metric(vec![metric]);
         family

@@ -1,55 +1,69 @@
-//! From the octets of an OCSP request to the answer (standards section 1).
+//! From the octets of an OCSP request to what is said to it (standards section 1).
+//!
+//! In two steps: [`read`] finds out whom the request is about, and [`Question::presigned`] looks up the answer that was
+//! signed ahead for it. Neither allocates; the answer is put together where it is sent.
 
-use answers::Answer;
-use hyper::body::Bytes;
-use hyper::header::HeaderValue;
+use std::sync::Arc;
+
+use answers::{Answer, Etag};
 use pki::ocsp::request::OcspRequest;
 use pki::ocsp::response::{CertStatus, ErrorStatus};
-use pki::{HashAlgorithm, Time};
+use pki::{HashAlgorithm, Serial, Time};
 
 use crate::cells::{By, CoreCells, Hash, Outcome};
 use crate::freshness::Freshness;
 use crate::live::{Answers, Live};
 
-/// What is said to a request, and how it is counted.
-#[derive(Debug)]
-pub(crate) enum Said {
-    Answer(Signed),
+/// A well-formed request about one certificate, by an issuer that may be ours.
+pub(crate) struct Question<'a> {
+    issuers: &'a [Arc<Answers>],
+    serial: Serial,
+    algorithm: HashAlgorithm,
+    hash: Hash,
+}
+
+/// A request that gets an OCSP error whatever was signed.
+pub(crate) struct Refused<'a> {
+    status: ErrorStatus,
+    issuer: Option<&'a Answers>,
+    hash: Hash,
+}
+
+/// What is said to a request, and where that is counted: with its issuer, or with those that name none of ours.
+pub(crate) struct Verdict<'a> {
+    pub(crate) said: Said<'a>,
+    pub(crate) issuer: Option<&'a Answers>,
+    pub(crate) hash: Hash,
+}
+
+/// What is said to a request.
+pub(crate) enum Said<'a> {
+    Answer(Signed<'a>),
     Error(ErrorStatus),
 }
 
-/// A signed answer, put together.
-#[derive(Debug)]
-pub(crate) struct Signed {
-    pub(crate) bytes: Bytes,
-    pub(crate) etag: HeaderValue,
+/// An answer that was signed ahead.
+pub(crate) struct Signed<'a> {
+    pub(crate) answer: Answer<'a>,
+    pub(crate) algorithm: HashAlgorithm,
+    pub(crate) etag: Etag,
     pub(crate) freshness: Freshness,
 }
 
-/// Where a request is counted: with its issuer, or with those that name none of ours.
-pub(crate) struct Counted<'a> {
-    pub(crate) issuer: Option<&'a Answers>,
-    pub(crate) hash: Hash,
-    pub(crate) outcome: Outcome,
-}
-
-impl Counted<'_> {
-    pub(crate) fn count(&self, core: usize, cells: &CoreCells, method: By) {
-        let cells = self
-            .issuer
-            .map_or(&cells.stray, |issuer| &issuer.cells[core]);
-        cells.count(self.outcome, method, self.hash);
-    }
-}
-
-/// Answers the octets of a request.
-pub(crate) fn answer<'a>(live: &'a Live, der: &[u8], now: Time) -> (Said, Counted<'a>) {
+/// Reads a request and finds its issuer.
+pub(crate) fn read<'a>(live: &'a Live, der: &[u8]) -> Result<Question<'a>, Refused<'a>> {
+    let refused = |status, issuer, hash| Refused {
+        status,
+        issuer,
+        hash,
+    };
+    let unauthorized = |issuer, hash| refused(ErrorStatus::Unauthorized, issuer, hash);
     let Ok(request) = OcspRequest::parse(der) else {
-        return error(ErrorStatus::MalformedRequest, None, Hash::Other);
+        return Err(refused(ErrorStatus::MalformedRequest, None, Hash::Other));
     };
     let id = request.first();
     let Some(algorithm) = id.hash else {
-        return error(ErrorStatus::Unauthorized, None, Hash::Other);
+        return Err(unauthorized(None, Hash::Other));
     };
     let hash = match algorithm {
         HashAlgorithm::Sha1 => Hash::Sha1,
@@ -58,39 +72,124 @@ pub(crate) fn answer<'a>(live: &'a Live, der: &[u8], now: Time) -> (Said, Counte
     };
     // Issuers are found by their hashes, which are as long as the named algorithm makes them (OCSP-40).
     if id.name_hash.len() != hash_length(hash) || id.key_hash.len() != hash_length(hash) {
-        return error(ErrorStatus::Unauthorized, None, hash);
+        return Err(unauthorized(None, hash));
     }
     // An answer signed ahead is about one certificate; part of an answer is none (OCSP-10).
     if request.count() != 1 {
-        return error(ErrorStatus::Unauthorized, None, hash);
+        return Err(unauthorized(None, hash));
     }
     let issuers = live.issuers(&id);
     let Some(serial) = id.serial_number() else {
-        return error(
-            ErrorStatus::Unauthorized,
-            issuers.first().map(AsRef::as_ref),
-            hash,
-        );
+        return Err(unauthorized(issuers.first().map(AsRef::as_ref), hash));
     };
-    let mut stale = None;
-    for issuer in issuers {
-        let Some(answer) = issuer.layered.get(serial.as_bytes()) else {
-            continue;
-        };
-        // Never an answer outside [thisUpdate, nextUpdate): neither stale nor ahead of this clock (V3).
-        if !answer.is_current(now) {
-            stale.get_or_insert(issuer);
-            continue;
-        }
-        return signed(issuer, &answer, algorithm, hash);
-    }
-    match stale {
-        Some(issuer) => error(ErrorStatus::TryLater, Some(issuer), hash),
-        None => error(
-            ErrorStatus::Unauthorized,
-            issuers.first().map(AsRef::as_ref),
+    Ok(Question {
+        issuers,
+        serial,
+        algorithm,
+        hash,
+    })
+}
+
+/// What the answers signed ahead say to the octets of a request.
+pub(crate) fn answer<'a>(live: &'a Live, der: &[u8], now: Time) -> Verdict<'a> {
+    match read(live, der) {
+        Ok(question) => question.presigned(now),
+        Err(Refused {
+            status,
+            issuer,
             hash,
-        ),
+        }) => Verdict::error(status, issuer, hash),
+    }
+}
+
+impl<'a> Question<'a> {
+    /// The answer that was signed ahead, if there is one that may leave now.
+    pub(crate) fn presigned(&self, now: Time) -> Verdict<'a> {
+        let mut stale = None;
+        for issuer in self.issuers {
+            let answer = match issuer.layered.get(self.serial.as_bytes()) {
+                Ok(Some(answer)) => answer,
+                Ok(None) => continue,
+                // What is damaged is not guessed at; readiness tells that a new set is needed.
+                Err(_) => {
+                    stale.get_or_insert(issuer);
+                    continue;
+                }
+            };
+            // Never an answer outside [thisUpdate, nextUpdate): neither stale nor ahead of this clock (V3).
+            if !answer.is_current(now) {
+                stale.get_or_insert(issuer);
+                continue;
+            }
+            return self.signed(issuer, answer);
+        }
+        match stale {
+            Some(issuer) => Verdict::error(ErrorStatus::TryLater, Some(issuer), self.hash),
+            None => {
+                let first = self.issuers.first().map(AsRef::as_ref);
+                Verdict::error(ErrorStatus::Unauthorized, first, self.hash)
+            }
+        }
+    }
+
+    fn signed(&self, issuer: &'a Answers, answer: Answer<'a>) -> Verdict<'a> {
+        let Some(etag) = answer.etag(self.algorithm) else {
+            // The index promised answers for this hash.
+            return Verdict::error(ErrorStatus::InternalError, Some(issuer), self.hash);
+        };
+        let freshness = Freshness {
+            this_update: answer.this_update(),
+            next_update: answer.next_update(),
+            refresh_at: answer.refresh_at(),
+        };
+        Verdict {
+            said: Said::Answer(Signed {
+                answer,
+                algorithm: self.algorithm,
+                etag,
+                freshness,
+            }),
+            issuer: Some(issuer),
+            hash: self.hash,
+        }
+    }
+}
+
+impl<'a> Verdict<'a> {
+    fn error(status: ErrorStatus, issuer: Option<&'a Answers>, hash: Hash) -> Self {
+        Self {
+            said: Said::Error(status),
+            issuer,
+            hash,
+        }
+    }
+
+    /// The verdict about octets that are no OCSP request.
+    pub(crate) fn malformed() -> Self {
+        Self::error(ErrorStatus::MalformedRequest, None, Hash::Other)
+    }
+
+    /// The OCSP error, or the status of the certificate.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match &self.said {
+            Said::Answer(signed) => match signed.answer.status() {
+                CertStatus::Good => Outcome::Good,
+                CertStatus::Revoked { .. } => Outcome::Revoked,
+            },
+            Said::Error(status) => match status {
+                ErrorStatus::InternalError => Outcome::InternalError,
+                ErrorStatus::MalformedRequest => Outcome::Malformed,
+                ErrorStatus::TryLater => Outcome::TryLater,
+                ErrorStatus::SigRequired | ErrorStatus::Unauthorized => Outcome::Unauthorized,
+            },
+        }
+    }
+
+    pub(crate) fn count(&self, core: usize, cells: &CoreCells, outcome: Outcome, method: By) {
+        let cells = self
+            .issuer
+            .map_or(&cells.stray, |issuer| &issuer.cells[core]);
+        cells.count(outcome, method, self.hash);
     }
 }
 
@@ -101,58 +200,4 @@ const fn hash_length(hash: Hash) -> usize {
         Hash::Sha256 => 32,
         Hash::Other => 0,
     }
-}
-
-fn signed<'a>(
-    issuer: &'a Answers,
-    answer: &Answer<'_>,
-    algorithm: HashAlgorithm,
-    hash: Hash,
-) -> (Said, Counted<'a>) {
-    let parts = answer.response(algorithm).zip(answer.etag(algorithm));
-    let header = parts
-        .and_then(|(bytes, etag)| Some((bytes, HeaderValue::from_bytes(etag.as_bytes()).ok()?)));
-    let Some((bytes, etag)) = header else {
-        // The index promised answers for this hash.
-        return error(ErrorStatus::InternalError, Some(issuer), hash);
-    };
-    let outcome = match answer.status() {
-        CertStatus::Good => Outcome::Good,
-        CertStatus::Revoked { .. } => Outcome::Revoked,
-    };
-    let freshness = Freshness {
-        this_update: answer.this_update(),
-        next_update: answer.next_update(),
-        refresh_at: answer.refresh_at(),
-    };
-    let signed = Signed {
-        bytes: bytes.into(),
-        etag,
-        freshness,
-    };
-    (
-        Said::Answer(signed),
-        Counted {
-            issuer: Some(issuer),
-            hash,
-            outcome,
-        },
-    )
-}
-
-fn error(status: ErrorStatus, issuer: Option<&Answers>, hash: Hash) -> (Said, Counted<'_>) {
-    let outcome = match status {
-        ErrorStatus::InternalError => Outcome::InternalError,
-        ErrorStatus::MalformedRequest => Outcome::Malformed,
-        ErrorStatus::TryLater => Outcome::TryLater,
-        ErrorStatus::SigRequired | ErrorStatus::Unauthorized => Outcome::Unauthorized,
-    };
-    (
-        Said::Error(status),
-        Counted {
-            issuer,
-            hash,
-            outcome,
-        },
-    )
 }

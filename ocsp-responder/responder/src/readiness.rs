@@ -99,6 +99,9 @@ fn faults_of(channel: &Channel, now: Time) -> Vec<String> {
     {
         faults.push(format!("answers ended at {end}"));
     }
+    if let Some(damaged) = channel.damage() {
+        faults.push(damaged.to_string());
+    }
     for (_, object) in &channel.objects {
         if let Some(freshness) = object.freshness
             && !freshness.is_current(now)

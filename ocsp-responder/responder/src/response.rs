@@ -10,7 +10,7 @@ use hyper::{Response, StatusCode};
 use pki::Time;
 use pki::ocsp::response::ErrorStatus;
 
-use crate::http_time::http_date;
+use crate::http_time::{header_value, http_date};
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -82,14 +82,16 @@ pub(crate) fn caching(
     headers.insert(DATE, date);
     headers.insert(hyper::header::ETAG, etag);
     if let Some(modified) = modified {
-        headers.insert(LAST_MODIFIED, http_date(modified));
+        headers.insert(LAST_MODIFIED, header_value(&http_date(modified)));
     }
     headers.insert(CACHE_CONTROL, cache_control(max_age));
 }
 
 /// `Expires` is nextUpdate (HTTP-11).
 pub(crate) fn expires(reply: &mut Reply, next_update: Time) {
-    reply.headers_mut().insert(EXPIRES, http_date(next_update));
+    reply
+        .headers_mut()
+        .insert(EXPIRES, header_value(&http_date(next_update)));
 }
 
 fn cache_control(max_age: u32) -> HeaderValue {

@@ -210,6 +210,7 @@ fn manifests_that_claim_what_is_not_theirs_are_refused() {
         as_of: 1,
         issuer: "somebody".to_owned(),
         ocsp_paths: Vec::new(),
+        settings: std::collections::BTreeMap::new(),
         objects: vec![ca(), set()],
     };
     world.publisher("ocsp/misnamed").publish(new).unwrap();

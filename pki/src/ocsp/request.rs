@@ -33,7 +33,7 @@ pub struct OcspRequest<'a> {
     request_list: &'a [u8],
     first: CertId<'a>,
     count: usize,
-    nonce: Option<&'a [u8]>,
+    nonce_value: Option<&'a [u8]>,
 }
 
 impl<'a> OcspRequest<'a> {
@@ -49,7 +49,7 @@ impl<'a> OcspRequest<'a> {
         read_version(&mut tbs)?;
         skip_explicit(&mut tbs, 1, "requestorName")?;
         let request_list = tbs.expect(tag::SEQUENCE, "requestList")?.content;
-        let nonce = match tbs.optional_context(2, "requestExtensions")? {
+        let nonce_value = match tbs.optional_context(2, "requestExtensions")? {
             Some(extensions) => read_extensions(extensions)?,
             None => None,
         };
@@ -60,7 +60,7 @@ impl<'a> OcspRequest<'a> {
             request_list,
             first,
             count,
-            nonce,
+            nonce_value,
         })
     }
 
@@ -85,8 +85,13 @@ impl<'a> OcspRequest<'a> {
     }
 
     /// The nonce, 1 to 128 octets.
-    pub const fn nonce(&self) -> Option<&'a [u8]> {
-        self.nonce
+    pub fn nonce(&self) -> Option<&'a [u8]> {
+        self.nonce_value.map(nonce_octets)
+    }
+
+    /// The nonce with or without its inner OCTET STRING, as it came: to be given back octet for octet.
+    pub const fn nonce_value(&self) -> Option<&'a [u8]> {
+        self.nonce_value
     }
 }
 
@@ -127,7 +132,7 @@ fn read_list(content: &[u8]) -> Result<(CertId<'_>, usize), RequestError> {
     Ok((first.ok_or(RequestError::NothingAsked)?, count))
 }
 
-/// `Extensions` inside their explicit tag; gives the nonce, refuses what is critical and unknown.
+/// `Extensions` inside their explicit tag; gives the value of the nonce, refuses what is critical and unknown.
 fn read_extensions(mut explicit: Reader<'_>) -> Result<Option<&[u8]>, RequestError> {
     let mut list = explicit.sequence("Extensions")?;
     explicit.finish("Extensions")?;
@@ -142,7 +147,11 @@ fn read_extensions(mut explicit: Reader<'_>) -> Result<Option<&[u8]>, RequestErr
         let value = extension.octet_string("extnValue")?;
         extension.finish("Extension")?;
         if id == oid::OCSP_NONCE {
-            if nonce.replace(read_nonce(value)?).is_some() {
+            let length = nonce_octets(value).len();
+            if !(1..=MAX_NONCE).contains(&length) {
+                return Err(RequestError::NonceLength(length));
+            }
+            if nonce.replace(value).is_some() {
                 return Err(RequestError::NonceTwice);
             }
         } else if critical && !is_recognised(&id) {
@@ -153,19 +162,14 @@ fn read_extensions(mut explicit: Reader<'_>) -> Result<Option<&[u8]>, RequestErr
 }
 
 /// The octets of a nonce: those of the inner OCTET STRING, or all when there is none (OCSP-17).
-fn read_nonce(value: &[u8]) -> Result<&[u8], RequestError> {
-    let nonce = match der_read::single(value, "nonce") {
+fn nonce_octets(value: &[u8]) -> &[u8] {
+    match der_read::single(value, "nonce") {
         Ok(Tlv {
             tag: tag::OCTET_STRING,
             content,
             ..
         }) => content,
         _ => value,
-    };
-    if (1..=MAX_NONCE).contains(&nonce.len()) {
-        Ok(nonce)
-    } else {
-        Err(RequestError::NonceLength(nonce.len()))
     }
 }
 

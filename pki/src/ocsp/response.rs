@@ -115,8 +115,7 @@ impl Template {
         }
     }
 
-    /// The ResponseData to sign: one answer, produced at `this_update`. One allocation, since an edge does
-    /// this for every request.
+    /// The ResponseData to sign: one answer, produced at `this_update`.
     pub fn response_data(
         &self,
         serial: &Serial,
@@ -124,78 +123,153 @@ impl Template {
         this_update: Time,
         next_update: Time,
     ) -> Vec<u8> {
-        let algorithm = self.hash.algorithm_identifier();
-        let serial = IntegerContent::of(serial);
-        let status = Status::of(status);
-
-        let cert_id = algorithm.len()
-            + whole(self.issuer_name_hash.len())
-            + whole(self.issuer_key_hash.len())
-            + whole(serial.len());
-        let single = whole(cert_id) + whole(status.content) + TIME + whole(TIME);
-        let key_hash = whole(self.responder_key_hash.len());
-        let data = whole(key_hash) + TIME + whole(whole(single));
-
-        let mut out = Vec::with_capacity(whole(data));
-        der_encode::header(&mut out, tag::SEQUENCE, data);
-        der_encode::header(&mut out, tag::context(2), key_hash);
-        octet_string(&mut out, &self.responder_key_hash);
-        generalized_time(&mut out, this_update);
-        der_encode::header(&mut out, tag::SEQUENCE, whole(single));
-        der_encode::header(&mut out, tag::SEQUENCE, single);
-        der_encode::header(&mut out, tag::SEQUENCE, cert_id);
-        out.extend_from_slice(algorithm);
-        octet_string(&mut out, &self.issuer_name_hash);
-        octet_string(&mut out, &self.issuer_key_hash);
-        serial.write(&mut out);
-        status.write(&mut out);
-        generalized_time(&mut out, this_update);
-        der_encode::header(&mut out, tag::context(0), TIME);
-        generalized_time(&mut out, next_update);
+        let lengths = DataLengths::new(self, serial, status);
+        let mut out = Vec::with_capacity(whole(lengths.data));
+        self.write_data(&mut out, &lengths, serial, status, this_update, next_update);
         out
     }
 
-    /// The whole OCSPResponse around a signed ResponseData: one allocation, only copying.
+    /// The whole OCSPResponse around a signed ResponseData of any content.
     pub fn response(&self, response_data: &[u8], signature: &[u8]) -> Vec<u8> {
-        let algorithm = self.signature_algorithm.algorithm_identifier();
-        let response_type = oid::OCSP_BASIC;
-        let certificate = self.responder_certificate.as_slice();
-
-        let bit_string = signature.len() + 1;
-        let certs = if certificate.is_empty() {
-            0
-        } else {
-            whole(certificate.len())
-        };
-        let basic = response_data.len()
-            + algorithm.len()
-            + whole(bit_string)
-            + if certs == 0 { 0 } else { whole(certs) };
-        let octets = whole(basic);
-        let bytes = whole(response_type.as_bytes().len()) + whole(octets);
-        let outer = 3 + whole(whole(bytes));
-
-        let mut out = Vec::with_capacity(whole(outer));
-        der_encode::header(&mut out, tag::SEQUENCE, outer);
-        out.extend_from_slice(&[tag::ENUMERATED, 1, 0]);
-        der_encode::header(&mut out, tag::context(0), whole(bytes));
-        der_encode::header(&mut out, tag::SEQUENCE, bytes);
-        der_encode::header(&mut out, tag::OID, response_type.as_bytes().len());
-        out.extend_from_slice(response_type.as_bytes());
-        der_encode::header(&mut out, tag::OCTET_STRING, octets);
-        der_encode::header(&mut out, tag::SEQUENCE, basic);
+        let lengths = ResponseLengths::new(self, response_data.len(), signature.len());
+        let mut out = Vec::with_capacity(whole(lengths.outer));
+        write_opening(&mut out, &lengths);
         out.extend_from_slice(response_data);
-        out.extend_from_slice(algorithm);
-        der_encode::header(&mut out, tag::BIT_STRING, bit_string);
+        self.write_closing(&mut out, &lengths, signature);
+        out
+    }
+
+    /// How many octets [`Template::write_response`] writes.
+    pub fn response_len(&self, serial: &Serial, status: CertStatus, signature: usize) -> usize {
+        let data = DataLengths::new(self, serial, status);
+        whole(ResponseLengths::new(self, whole(data.data), signature).outer)
+    }
+
+    /// Appends the whole OCSPResponse around the [`Template::response_data`] of these values, which `signature` signs.
+    ///
+    /// An edge does this for every request: nothing but copying.
+    pub fn write_response(
+        &self,
+        out: &mut Vec<u8>,
+        serial: &Serial,
+        status: CertStatus,
+        this_update: Time,
+        next_update: Time,
+        signature: &[u8],
+    ) {
+        let data = DataLengths::new(self, serial, status);
+        let lengths = ResponseLengths::new(self, whole(data.data), signature.len());
+        out.reserve(whole(lengths.outer));
+        write_opening(out, &lengths);
+        self.write_data(out, &data, serial, status, this_update, next_update);
+        self.write_closing(out, &lengths, signature);
+    }
+
+    fn write_data(
+        &self,
+        out: &mut Vec<u8>,
+        lengths: &DataLengths,
+        serial: &Serial,
+        status: CertStatus,
+        this_update: Time,
+        next_update: Time,
+    ) {
+        let this_update = generalized_time(this_update);
+        der_encode::header(out, tag::SEQUENCE, lengths.data);
+        der_encode::header(out, tag::context(2), whole(self.responder_key_hash.len()));
+        octet_string(out, &self.responder_key_hash);
+        out.extend_from_slice(&this_update);
+        der_encode::header(out, tag::SEQUENCE, whole(lengths.single));
+        der_encode::header(out, tag::SEQUENCE, lengths.single);
+        der_encode::header(out, tag::SEQUENCE, lengths.cert_id);
+        out.extend_from_slice(self.hash.algorithm_identifier());
+        octet_string(out, &self.issuer_name_hash);
+        octet_string(out, &self.issuer_key_hash);
+        IntegerContent::of(serial).write(out);
+        Status::of(status).write(out);
+        out.extend_from_slice(&this_update);
+        der_encode::header(out, tag::context(0), TIME);
+        out.extend_from_slice(&generalized_time(next_update));
+    }
+
+    /// What follows the ResponseData.
+    fn write_closing(&self, out: &mut Vec<u8>, lengths: &ResponseLengths, signature: &[u8]) {
+        out.extend_from_slice(self.signature_algorithm.algorithm_identifier());
+        der_encode::header(out, tag::BIT_STRING, signature.len() + 1);
         out.push(0);
         out.extend_from_slice(signature);
-        if certs != 0 {
-            der_encode::header(&mut out, tag::context(0), certs);
-            der_encode::header(&mut out, tag::SEQUENCE, certificate.len());
-            out.extend_from_slice(certificate);
+        if lengths.certs != 0 {
+            der_encode::header(out, tag::context(0), lengths.certs);
+            der_encode::header(out, tag::SEQUENCE, self.responder_certificate.len());
+            out.extend_from_slice(&self.responder_certificate);
         }
-        out
     }
+}
+
+/// Octets of the contents in a ResponseData, from the inside out.
+struct DataLengths {
+    cert_id: usize,
+    single: usize,
+    data: usize,
+}
+
+impl DataLengths {
+    fn new(template: &Template, serial: &Serial, status: CertStatus) -> Self {
+        let cert_id = template.hash.algorithm_identifier().len()
+            + whole(template.issuer_name_hash.len())
+            + whole(template.issuer_key_hash.len())
+            + whole(IntegerContent::of(serial).len());
+        let single = whole(cert_id) + whole(Status::of(status).content) + TIME + whole(TIME);
+        let responder_id = whole(whole(template.responder_key_hash.len()));
+        let data = responder_id + TIME + whole(whole(single));
+        Self {
+            cert_id,
+            single,
+            data,
+        }
+    }
+}
+
+/// Octets of the contents in an OCSPResponse, from the inside out.
+struct ResponseLengths {
+    /// Zero: there is no certificate.
+    certs: usize,
+    basic: usize,
+    bytes: usize,
+    outer: usize,
+}
+
+impl ResponseLengths {
+    fn new(template: &Template, response_data: usize, signature: usize) -> Self {
+        let certs = match template.responder_certificate.len() {
+            0 => 0,
+            certificate => whole(certificate),
+        };
+        let basic = response_data
+            + template.signature_algorithm.algorithm_identifier().len()
+            + whole(signature + 1)
+            + if certs == 0 { 0 } else { whole(certs) };
+        let bytes = whole(oid::OCSP_BASIC.as_bytes().len()) + whole(whole(basic));
+        Self {
+            certs,
+            basic,
+            bytes,
+            outer: 3 + whole(whole(bytes)),
+        }
+    }
+}
+
+/// What stands before the ResponseData.
+fn write_opening(out: &mut Vec<u8>, lengths: &ResponseLengths) {
+    let response_type = oid::OCSP_BASIC;
+    der_encode::header(out, tag::SEQUENCE, lengths.outer);
+    out.extend_from_slice(&[tag::ENUMERATED, 1, 0]);
+    der_encode::header(out, tag::context(0), whole(lengths.bytes));
+    der_encode::header(out, tag::SEQUENCE, lengths.bytes);
+    der_encode::header(out, tag::OID, response_type.as_bytes().len());
+    out.extend_from_slice(response_type.as_bytes());
+    der_encode::header(out, tag::OCTET_STRING, whole(lengths.basic));
+    der_encode::header(out, tag::SEQUENCE, lengths.basic);
 }
 
 /// Octets of a whole GeneralizedTime.
@@ -230,7 +304,7 @@ impl Status {
             return der_encode::header(out, tag::context_primitive(0), 0);
         };
         der_encode::header(out, tag::context(1), self.content);
-        generalized_time(out, time);
+        out.extend_from_slice(&generalized_time(time));
         if let Some(reason) = self.reason {
             out.extend_from_slice(&[tag::context(0), 3, tag::ENUMERATED, 1, reason.code()]);
         }
@@ -271,16 +345,20 @@ fn octet_string(out: &mut Vec<u8>, content: &[u8]) {
     out.extend_from_slice(content);
 }
 
-/// `YYYYMMDDHHMMSSZ`, for the years 0 to 9999.
-fn generalized_time(out: &mut Vec<u8>, time: Time) {
+/// A whole GeneralizedTime, `YYYYMMDDHHMMSSZ`, for the years 0 to 9999.
+fn generalized_time(time: Time) -> [u8; TIME] {
     let (year, month, day, hour, minute, second) = time.calendar();
     // Lossless: two digits each. Other years do not come from certificates.
     let year = year.clamp(0, 9999) as u32;
-    der_encode::header(out, tag::GENERALIZED_TIME, TIME - 2);
-    for pair in [year / 100, year % 100, month, day, hour, minute, second] {
-        out.extend_from_slice(&[b'0' + (pair / 10) as u8, b'0' + (pair % 10) as u8]);
+    let mut octets = [b'Z'; TIME];
+    octets[0] = tag::GENERALIZED_TIME;
+    octets[1] = TIME as u8 - 2;
+    let pairs = [year / 100, year % 100, month, day, hour, minute, second];
+    for (octets, pair) in octets[2..].chunks_exact_mut(2).zip(pairs) {
+        octets[0] = b'0' + (pair / 10) as u8;
+        octets[1] = b'0' + (pair % 10) as u8;
     }
-    out.push(b'Z');
+    octets
 }
 
 /// Octets of a whole value with this many content octets.

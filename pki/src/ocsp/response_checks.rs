@@ -4,7 +4,7 @@ use crate::der_encode::tag;
 use crate::der_read::{Tlv, single};
 use crate::ocsp::parse::{RawSingle, RawStatus};
 use crate::ocsp::response::CertStatus;
-use crate::ocsp::verify::{ResponseCheck, Subject};
+use crate::ocsp::verify::{ExpectedAnswer, ResponseCheck, Subject};
 use crate::violation::{Check, Judgement, ensure};
 use crate::{
     Certificate, KeyUsage, RevocationReason, Time, oid, raw_extension, signature_rules, time_rules,
@@ -30,7 +30,8 @@ pub(crate) const CHECKS: &[ResponseCheck] = &[
     Check { rule: "OCSP-50", name: "the algorithm's bytes", run: algorithm_bytes },
     Check { rule: "OCSP-30", name: "the signature", run: signature },
     Check { rule: "OCSP-43", name: "no responseExtensions", run: no_response_extensions },
-    Check { rule: "OCSP-39", name: "one answer", run: one_answer },
+    Check { rule: "OCSP-16", name: "the nonce asked for", run: nonce_asked_for },
+    Check { rule: "OCSP-39", name: "one answer for each request", run: one_answer_each },
     Check { rule: "OCSP-40", name: "the request's hash", run: same_hash },
     Check { rule: "OCSP-20", name: "the issuer's name", run: issuer_name },
     Check { rule: "OCSP-20", name: "the issuer's key", run: issuer_key },
@@ -160,28 +161,58 @@ fn signature(response: &Subject<'_>) -> Judgement {
     signature_rules::verifies(key, raw.signature_algorithm, raw.tbs, raw.signature)
 }
 
+/// But the nonce, if one was asked for.
 fn no_response_extensions(response: &Subject<'_>) -> Judgement {
-    ensure(response.raw.extensions.is_none(), || {
-        "it has responseExtensions".to_owned()
+    let asked_for = response.expected.nonce.is_some();
+    match &response.raw.extensions {
+        None => Ok(()),
+        Some(extensions) if asked_for => {
+            let other = extensions.iter().find(|found| found.id != oid::OCSP_NONCE);
+            other.map_or(Ok(()), |other| {
+                Err(format!(
+                    "responseExtensions has {}",
+                    raw_extension::name(&other.id)
+                ))
+            })
+        }
+        Some(_) => Err("it has responseExtensions".to_owned()),
+    }
+}
+
+/// Octet for octet, once, and not critical: no client has to know it.
+fn nonce_asked_for(response: &Subject<'_>) -> Judgement {
+    let Some(asked_for) = response.expected.nonce else {
+        return Ok(());
+    };
+    let extensions = response.raw.extensions.as_deref().unwrap_or_default();
+    let nonces: Vec<_> = extensions
+        .iter()
+        .filter(|extension| extension.id == oid::OCSP_NONCE)
+        .collect();
+    let same = matches!(nonces[..], [only] if only.value == asked_for && !only.critical && !only.false_written);
+    ensure(same, || {
+        "the nonce of the request does not stand in it as it came, once and uncritical".to_owned()
     })
 }
 
-fn one_answer(response: &Subject<'_>) -> Judgement {
-    let count = response.raw.singles.len();
-    ensure(count == 1, || {
-        format!("it has {count} answers instead of one")
+fn one_answer_each(response: &Subject<'_>) -> Judgement {
+    let (count, needed) = (response.raw.singles.len(), response.expected.answers.len());
+    ensure(count == needed, || {
+        format!("it has {count} answers instead of {needed}")
     })
 }
 
 fn same_hash(response: &Subject<'_>) -> Judgement {
-    let wanted = response.expected.hash;
-    each(response, |answer| match answer.id.hash {
-        Some(hash) => ensure(hash == wanted, || {
-            format!("the CertID is made with {hash}, not {wanted}")
-        }),
-        None => Err(format!(
-            "the CertID is made with an unknown hash, not {wanted}"
-        )),
+    each_expected(response, |answer, expected| {
+        let wanted = expected.hash;
+        match answer.id.hash {
+            Some(hash) => ensure(hash == wanted, || {
+                format!("the CertID is made with {hash}, not {wanted}")
+            }),
+            None => Err(format!(
+                "the CertID is made with an unknown hash, not {wanted}"
+            )),
+        }
     })
 }
 
@@ -208,9 +239,9 @@ fn issuer_key(response: &Subject<'_>) -> Judgement {
 }
 
 fn same_serial(response: &Subject<'_>) -> Judgement {
-    each(response, |answer| {
+    each_expected(response, |answer, expected| {
         ensure(
-            answer.id.serial_number().as_ref() == Some(response.expected.serial),
+            answer.id.serial_number().as_ref() == Some(&expected.serial),
             || "it answers for another serial number".to_owned(),
         )
     })
@@ -226,10 +257,10 @@ fn not_unknown(response: &Subject<'_>) -> Judgement {
 }
 
 fn expected_status(response: &Subject<'_>) -> Judgement {
-    let Some(expected) = response.expected.status else {
-        return Ok(());
-    };
-    each(response, |answer| {
+    each_expected(response, |answer, expected| {
+        let Some(expected) = expected.status else {
+            return Ok(());
+        };
         let same = match (answer.status, expected) {
             (RawStatus::Good, CertStatus::Good) => true,
             (
@@ -469,6 +500,15 @@ fn archive_cutoff_form(response: &Subject<'_>) -> Judgement {
 
 fn each(response: &Subject<'_>, check: impl Fn(&RawSingle<'_>) -> Judgement) -> Judgement {
     response.raw.singles.iter().try_for_each(check)
+}
+
+/// Each answer beside what it must be about; that there are as many is a check of its own.
+fn each_expected(
+    response: &Subject<'_>,
+    check: impl Fn(&RawSingle<'_>, &ExpectedAnswer) -> Judgement,
+) -> Judgement {
+    let mut answers = response.raw.singles.iter().zip(response.expected.answers);
+    answers.try_for_each(|(answer, expected)| check(answer, expected))
 }
 
 fn certs<'s, 'a>(response: &'s Subject<'a>) -> &'s [&'a [u8]] {

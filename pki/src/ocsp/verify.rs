@@ -29,6 +29,32 @@ pub struct Expected<'a> {
     pub rules: Rules,
 }
 
+/// What a response must fit that was signed for one request: an answer for each Request (OCSP-10), and its nonce.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpectedFresh<'a> {
+    /// The CA that issued the certificates.
+    pub ca: &'a Certificate,
+    /// The certificates in the order of the request.
+    pub answers: &'a [ExpectedAnswer],
+    /// The value of the request's nonce extension; without one, the response has none either (OCSP-43).
+    pub nonce: Option<&'a [u8]>,
+    /// The current time.
+    pub now: Time,
+    /// Rules that depend on the CA.
+    pub rules: Rules,
+}
+
+/// What one answer of a response must be about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ExpectedAnswer {
+    /// The hash of the CertID.
+    pub hash: HashAlgorithm,
+    /// The certificate's serial number.
+    pub serial: Serial,
+    /// What it must say, if that is known.
+    pub status: Option<CertStatus>,
+}
+
 /// Rules that depend on the CA.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Rules {
@@ -75,6 +101,15 @@ pub fn verify_response_by(
     expected: &Expected<'_>,
     delegation: impl FnOnce(&Certificate) -> Result<(), Violation>,
 ) -> Result<Verified, Violation> {
+    let answers = [expected.answer()];
+    verify_by(der, &expected.signed_ahead(&answers), delegation)
+}
+
+fn verify_by(
+    der: &[u8],
+    expected: &ExpectedFresh<'_>,
+    delegation: impl FnOnce(&Certificate) -> Result<(), Violation>,
+) -> Result<Verified, Violation> {
     let raw = RawResponse::read(der)?;
     let subject = Subject::new(&raw, expected);
     if let Some(violation) = subject.violations(None).next() {
@@ -89,6 +124,15 @@ pub fn verify_response_by(
 /// Every rule that a response breaks, without those about its responder certificate. `Err` if it cannot
 /// be read at all.
 pub fn violations(der: &[u8], expected: &Expected<'_>) -> Result<Vec<Violation>, Violation> {
+    let answers = [expected.answer()];
+    fresh_violations(der, &expected.signed_ahead(&answers))
+}
+
+/// As [`violations`], of a response that was signed for one request.
+pub fn fresh_violations(
+    der: &[u8],
+    expected: &ExpectedFresh<'_>,
+) -> Result<Vec<Violation>, Violation> {
     violations_without(der, expected, None)
 }
 
@@ -117,20 +161,44 @@ pub fn verify_responder(
     }
 }
 
-/// As [`violations`], with one check taken out of the table: a test sees by it that each is needed.
+/// As [`fresh_violations`], with one check taken out of the table: a test sees by it that each is needed.
 pub(crate) fn violations_without(
     der: &[u8],
-    expected: &Expected<'_>,
+    expected: &ExpectedFresh<'_>,
     removed: Option<&str>,
 ) -> Result<Vec<Violation>, Violation> {
     let raw = RawResponse::read(der)?;
     Ok(Subject::new(&raw, expected).violations(removed).collect())
 }
 
+impl<'a> Expected<'a> {
+    fn answer(&self) -> ExpectedAnswer {
+        ExpectedAnswer {
+            hash: self.hash,
+            serial: *self.serial,
+            status: self.status,
+        }
+    }
+
+    /// One answer and no nonce.
+    fn signed_ahead<'b>(&self, answers: &'b [ExpectedAnswer; 1]) -> ExpectedFresh<'b>
+    where
+        'a: 'b,
+    {
+        ExpectedFresh {
+            ca: self.ca,
+            answers,
+            nonce: None,
+            now: self.now,
+            rules: self.rules,
+        }
+    }
+}
+
 /// What the checks look at.
 pub(crate) struct Subject<'a> {
     pub(crate) raw: &'a RawResponse<'a>,
-    pub(crate) expected: &'a Expected<'a>,
+    pub(crate) expected: &'a ExpectedFresh<'a>,
     /// The certificate in certs, if exactly one is there and can be read.
     pub(crate) delegate: Option<Certificate>,
 }
@@ -138,7 +206,7 @@ pub(crate) struct Subject<'a> {
 pub(crate) type ResponseCheck = Check<fn(&Subject<'_>) -> Judgement>;
 
 impl<'a> Subject<'a> {
-    fn new(raw: &'a RawResponse<'a>, expected: &'a Expected<'a>) -> Self {
+    fn new(raw: &'a RawResponse<'a>, expected: &'a ExpectedFresh<'a>) -> Self {
         let delegate = match raw.certs.as_deref() {
             Some([only, ..]) => Certificate::from_der(only).ok(),
             _ => None,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use pki::{ManualClock, Time};
 use publication::{
-    Candidate, Directory, Follower, Generations, Manifest, NewManifest, NewObject, Publisher,
-    Refusal, SignManifest, Source, Trust,
+    Candidate, CandidateObject, Content, Directory, Follower, Generations, Manifest, NewManifest,
+    NewObject, Publisher, Refusal, SignManifest, Source, Trust,
 };
 
 pub(crate) const CHANNEL: &str = "ocsp/member";
@@ -103,6 +103,7 @@ pub(crate) fn generation(contents: &[&[u8]]) -> NewManifest {
         as_of: 7,
         issuer: "member".to_owned(),
         ocsp_paths: vec!["/old/ocsp".to_owned()],
+        settings: BTreeMap::new(),
         objects: contents
             .iter()
             .enumerate()
@@ -122,7 +123,16 @@ pub(crate) fn object(name: &str, source: Source) -> NewObject {
         this_update: None,
         next_update: Some(Time::from_unix(1_800_100_000)),
         details: BTreeMap::from([("refresh_hours".to_owned(), "48".to_owned())]),
+        tail: None,
         source,
+    }
+}
+
+/// The content of an object that was read now.
+pub(crate) fn fresh(object: &CandidateObject) -> &[u8] {
+    match &object.content {
+        Content::Fresh(octets) => octets,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -96,3 +96,15 @@ fn survives_json() {
     assert_eq!(serde_json::from_str::<IssuerPolicy>(&json).unwrap(), policy);
     assert!(json.contains(r#""subjects":"ca-certificates""#));
 }
+
+#[test]
+fn nonces_are_answered_unless_the_policy_says_otherwise() {
+    let nonce =
+        |json: &str| serde_json::from_str::<IssuerPolicy>(json).map(|policy| policy.ocsp.nonce);
+    assert_eq!(nonce("{}").unwrap(), NoncePolicy::Live);
+    for policy in [NoncePolicy::Live, NoncePolicy::Ignore] {
+        let json = format!(r#"{{"ocsp": {{"nonce": "{}"}}}}"#, policy.as_str());
+        assert_eq!(nonce(&json).unwrap(), policy);
+    }
+    assert!(nonce(r#"{"ocsp": {"nonce": "sometimes"}}"#).is_err());
+}

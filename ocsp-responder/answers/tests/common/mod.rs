@@ -158,11 +158,72 @@ pub(crate) fn revoked() -> CertStatus {
     }
 }
 
-/// The checksum made right again after a change.
-pub(crate) fn with_checksum(mut octets: Vec<u8>) -> Vec<u8> {
-    let end = octets.len() - 32;
-    let checksum = HashAlgorithm::Sha256.digest(&octets[..end]);
-    octets[end..].copy_from_slice(&checksum);
+/// Places in an object, from its tail on, as docs/answer-set.md has them; for two hashes.
+pub(crate) struct Places {
+    pub(crate) serial_width: usize,
+    pub(crate) record_length: usize,
+    pub(crate) records: usize,
+    pub(crate) buckets: usize,
+    pub(crate) index: usize,
+    pub(crate) tail: usize,
+    pub(crate) responders: usize,
+    pub(crate) batches: usize,
+    pub(crate) chunk_heads: usize,
+    pub(crate) index_hashes: usize,
+}
+
+impl Places {
+    pub(crate) fn of(octets: &[u8]) -> Self {
+        let number = |at: usize, length: usize| {
+            octets[at..at + length]
+                .iter()
+                .fold(0, |number, &octet| number << 8 | usize::from(octet))
+        };
+        let tail = octets.len() - number(octets.len() - 8, 8);
+        let (serial_width, signature_width) = (number(10, 1), number(14, 2));
+        let record_length = serial_width + 10 + 2 * signature_width;
+        let (records, buckets) = (number(tail + 32, 8), number(tail + 72, 8));
+        let responders = tail + 80 + 40 + 64;
+        let mut at = responders + 2;
+        for _ in 0..number(responders, 2) {
+            at += 4 + number(at, 4);
+        }
+        let chunk_heads = at + 4 + 36 * number(at, 4);
+        Self {
+            serial_width,
+            record_length,
+            records,
+            buckets,
+            index: (32 + records * record_length).next_multiple_of(64),
+            tail,
+            responders,
+            batches: at,
+            chunk_heads,
+            index_hashes: chunk_heads + records.div_ceil(256) * (serial_width + 32),
+        }
+    }
+}
+
+/// All hashes made right again after a change of records, index or header.
+pub(crate) fn with_hashes(mut octets: Vec<u8>) -> Vec<u8> {
+    let places = Places::of(&octets);
+    octets.copy_within(..32, places.tail);
+    let chunks = places.records.div_ceil(256);
+    for chunk in 0..chunks {
+        let first = 32 + chunk * 256 * places.record_length;
+        let end =
+            (first + 256 * places.record_length).min(32 + places.records * places.record_length);
+        let at = places.chunk_heads + chunk * (places.serial_width + 32);
+        octets.copy_within(first..first + places.serial_width, at);
+        let hash = HashAlgorithm::Sha256.digest(&octets[first..end]);
+        octets[at + places.serial_width..][..32].copy_from_slice(&hash);
+    }
+    for chunk in 0..places.buckets.div_ceil(256) {
+        let first = places.index + chunk * 256 * 64;
+        let end = (first + 256 * 64).min(places.tail);
+        let hash = HashAlgorithm::Sha256.digest(&octets[first..end]);
+        octets[places.index_hashes + 32 * chunk..][..32].copy_from_slice(&hash);
+    }
     octets
 }
 

@@ -124,6 +124,7 @@ impl World {
             as_of: 1,
             issuer,
             ocsp_paths,
+            settings: BTreeMap::new(),
             objects,
         };
         self.publisher(channel).publish(new).unwrap().generation
@@ -155,6 +156,7 @@ pub(crate) fn object(
         this_update: None,
         next_update: None,
         details: BTreeMap::new(),
+        tail: None,
         source: Source::Bytes(octets),
     }
 }

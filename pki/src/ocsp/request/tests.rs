@@ -215,12 +215,16 @@ fn a_historic_nonce_without_octet_string() {
         &[0x30, 1, 5],
     ] {
         let der = with_extensions(&[extension(oid::OCSP_NONCE, false, raw)]);
-        assert_eq!(
-            OcspRequest::parse(&der).unwrap().nonce(),
-            Some(raw),
-            "{raw:?}"
-        );
+        let request = OcspRequest::parse(&der).unwrap();
+        assert_eq!(request.nonce(), Some(raw), "{raw:?}");
+        assert_eq!(request.nonce_value(), Some(raw), "{raw:?}");
     }
+    let today = with_extensions(&[nonce(&[7, 8])]);
+    let today = OcspRequest::parse(&today).unwrap();
+    assert_eq!(
+        (today.nonce(), today.nonce_value()),
+        (Some(&[7, 8][..]), Some(&[4, 2, 7, 8][..]))
+    );
     let empty = with_extensions(&[extension(oid::OCSP_NONCE, false, &[])]);
     assert_eq!(parse_error(&empty), RequestError::NonceLength(0));
     let long = with_extensions(&[extension(oid::OCSP_NONCE, false, &[0x55; 129])]);

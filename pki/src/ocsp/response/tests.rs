@@ -141,6 +141,41 @@ fn response_data_to_the_byte() {
     }
 }
 
+proptest::proptest! {
+    /// Written in one go, a response is the one made around its ResponseData, and as long as foretold.
+    #[test]
+    fn written_at_once_or_in_two_steps(
+        serial in proptest::collection::vec(proptest::num::u8::ANY, 0..=19),
+        first in 1_u8..,
+        moment in 0_i64..253_402_300_800,
+        validity in 0_i64..1_000_000,
+        status in 0_usize..4,
+        hash in 0_usize..4,
+        certificate in proptest::sample::select(vec![0, 1, 100, 127, 255, 1_000, 70_000]),
+        signature in proptest::sample::select(vec![0, 64, 72, 126, 127, 128, 256, 3_309]),
+    ) {
+        let template = Template {
+            hash: HashAlgorithm::ALL[hash],
+            issuer_name_hash: vec![1; 20 + hash],
+            issuer_key_hash: vec![2; 20 + hash],
+            responder_key_hash: [3; 20],
+            signature_algorithm: SignatureAlgorithm::EcdsaSha256,
+            responder_certificate: vec![4; certificate],
+        };
+        let serial = Serial::from_be_bytes(&[&[first], &serial[..]].concat()).unwrap();
+        let (this_update, next_update) = (Time::from_unix(moment), Time::from_unix(moment + validity));
+        let (status, signature) = (statuses()[status], vec![5; signature]);
+        let data = template.response_data(&serial, status, this_update, next_update);
+        let mut written = b"before".to_vec();
+        template.write_response(&mut written, &serial, status, this_update, next_update, &signature);
+        proptest::prop_assert_eq!(&written[6..], template.response(&data, &signature));
+        proptest::prop_assert_eq!(
+            template.response_len(&serial, status, signature.len()),
+            written.len() - 6
+        );
+    }
+}
+
 /// OCSP-42: no certificate where the CA signs by itself.
 #[test]
 fn signed_by_the_ca() {

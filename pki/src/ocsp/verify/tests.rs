@@ -76,6 +76,11 @@ fn what_is_allowed_passes() {
         ("archiveCutoff", |bench| {
             bench.add_archive_cutoff(spec::later(-9000))
         }),
+        ("a nonce", Bench::echo_nonce),
+        ("two answers for two", |bench| {
+            bench.asked = 2;
+            bench.response.answers = 2;
+        }),
         ("backdated by an hour", |bench| {
             bench.response.this_update = spec::later(-1)
         }),

@@ -1,7 +1,7 @@
 //! The spoiled responses.
 
 use super::Mutant;
-use super::spec::{Bench, later, revoked, signed_at};
+use super::spec::{Bench, NONCE, later, revoked, signed_at};
 use crate::der_encode::{self as der, tag};
 use crate::ocsp::response::CertStatus;
 use crate::test_ca::{NOW, TestCa, TestKey, ca_name, ecdsa_sha256_with_null, extension};
@@ -137,9 +137,60 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
-        check: "one answer",
-        what: "two",
+        check: "no responseExtensions",
+        what: "extended-revoke beside a nonce",
+        spoil: |b| {
+            b.echo_nonce();
+            let other = extension(oid::OCSP_EXTENDED_REVOKE, false, &der::null());
+            b.response.response_extensions.push(other);
+        },
+    },
+    Mutant {
+        check: "the nonce asked for",
+        what: "none",
+        spoil: |b| b.nonce = Some(NONCE.to_vec()),
+    },
+    Mutant {
+        check: "the nonce asked for",
+        what: "another",
+        spoil: |b| {
+            b.nonce = Some(NONCE.to_vec());
+            b.add_nonce(false, &der::octet_string(&[7; 8]));
+        },
+    },
+    Mutant {
+        check: "the nonce asked for",
+        what: "another encoding of it",
+        spoil: |b| {
+            b.nonce = Some(NONCE.to_vec());
+            b.add_nonce(false, &NONCE[2..]);
+        },
+    },
+    Mutant {
+        check: "the nonce asked for",
+        what: "critical",
+        spoil: |b| {
+            b.nonce = Some(NONCE.to_vec());
+            b.add_nonce(true, NONCE);
+        },
+    },
+    Mutant {
+        check: "the nonce asked for",
+        what: "twice",
+        spoil: |b| {
+            b.echo_nonce();
+            b.add_nonce(false, NONCE);
+        },
+    },
+    Mutant {
+        check: "one answer for each request",
+        what: "two for one",
         spoil: |b| b.response.answers = 2,
+    },
+    Mutant {
+        check: "one answer for each request",
+        what: "one for two",
+        spoil: |b| b.asked = 2,
     },
     Mutant {
         check: "the request's hash",

@@ -33,6 +33,10 @@ pub(super) struct Bench {
     pub(super) rules: Rules,
     pub(super) hash: HashAlgorithm,
     pub(super) status: Option<CertStatus>,
+    /// The value of the nonce extension in the request.
+    pub(super) nonce: Option<Vec<u8>>,
+    /// For how many certificates it was asked.
+    pub(super) asked: usize,
     pub(super) sign: fn(&TestKey, &[u8]) -> Vec<u8>,
     by_ca: bool,
 }
@@ -69,6 +73,8 @@ impl Bench {
             rules: Rules::default(),
             hash: HashAlgorithm::Sha1,
             status: None,
+            nonce: None,
+            asked: 1,
             sign: TestKey::sign,
             by_ca: false,
         }
@@ -122,7 +128,7 @@ impl Bench {
     }
 
     pub(super) fn violations(&self, removed: Option<&str>) -> Result<Vec<Violation>, Violation> {
-        violations_without(&self.der(), &self.expected(), removed)
+        self.expecting(|expected| violations_without(&self.der(), expected, removed))
     }
 
     pub(super) fn verify(&self) -> Result<Verified, Violation> {
@@ -130,18 +136,26 @@ impl Bench {
     }
 
     pub(super) fn verify_der(&self, der: &[u8]) -> Result<Verified, Violation> {
-        verify_response(der, &self.expected())
+        self.expecting(|expected| {
+            verify_by(der, expected, |responder| {
+                verify_responder(responder, expected.ca, expected.now, expected.rules)
+            })
+        })
     }
 
-    fn expected(&self) -> Expected<'_> {
-        Expected {
-            ca: &self.ca.certificate,
+    fn expecting<T>(&self, judge: impl FnOnce(&ExpectedFresh<'_>) -> T) -> T {
+        let answer = ExpectedAnswer {
             hash: self.hash,
-            serial: SERIAL.get_or_init(serial),
-            now: self.now,
+            serial: serial(),
             status: self.status,
+        };
+        judge(&ExpectedFresh {
+            ca: &self.ca.certificate,
+            answers: &vec![answer; self.asked],
+            nonce: self.nonce.as_deref(),
+            now: self.now,
             rules: self.rules,
-        }
+        })
     }
 
     pub(super) fn revoke(&mut self, reason: Option<u8>) {
@@ -169,6 +183,17 @@ impl Bench {
         self.response.cert_id = IssuerHashes::of(hash, &self.ca.certificate).cert_id(&serial());
     }
 
+    /// Asks with a nonce and has it echoed.
+    pub(super) fn echo_nonce(&mut self) {
+        self.nonce = Some(NONCE.to_vec());
+        self.add_nonce(false, NONCE);
+    }
+
+    pub(super) fn add_nonce(&mut self, critical: bool, value: &[u8]) {
+        let nonce = extension(oid::OCSP_NONCE, critical, value);
+        self.response.response_extensions.push(nonce);
+    }
+
     pub(super) fn add_archive_cutoff(&mut self, time: Vec<u8>) {
         self.response
             .single_extensions
@@ -176,7 +201,8 @@ impl Bench {
     }
 }
 
-static SERIAL: std::sync::OnceLock<Serial> = std::sync::OnceLock::new();
+/// A nonce of 8 octets in its OCTET STRING.
+pub(super) const NONCE: &[u8] = &[4, 8, 1, 2, 3, 4, 5, 6, 7, 8];
 
 fn serial() -> Serial {
     Serial::from_be_bytes(&[0x9a, 0xbc]).unwrap()
