@@ -8,6 +8,7 @@
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Encoder, TextEncoder};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::{Health, Readiness, Stopper};
 
@@ -74,14 +76,49 @@ impl Pulse {
     }
 }
 
-/// Binds the admin listener and serves it on its own thread until the process ends. Returns the bound address.
-pub(crate) fn start(address: SocketAddr, exposed: Exposed) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).with_context(|| {
-        format!(
-            "the admin listener cannot be bound to {address}; choose another address with --admin"
-        )
-    })?;
-    listener.set_nonblocking(true)?;
+/// The admin listener's socket, to hand it to the process that takes this one's place.
+#[derive(Clone, Debug)]
+pub struct AdminSocket {
+    listener: Arc<TcpListener>,
+    left: CancellationToken,
+}
+
+impl AdminSocket {
+    /// Takes the socket of a predecessor if it is bound as configured, else binds.
+    pub(crate) fn new(address: SocketAddr, inherited: Option<TcpListener>) -> anyhow::Result<Self> {
+        let fits = |bound: SocketAddr| {
+            bound.ip() == address.ip() && [0, bound.port()].contains(&address.port())
+        };
+        let listener = match inherited {
+            Some(listener) if fits(listener.local_addr()?) => listener,
+            _ => TcpListener::bind(address).with_context(|| {
+                format!(
+                    "the admin listener cannot be bound to {address}; choose another address with --admin"
+                )
+            })?,
+        };
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener: Arc::new(listener),
+            left: CancellationToken::new(),
+        })
+    }
+
+    /// Its descriptor.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    /// Accepts no more here: the successor does.
+    pub fn leave(&self) {
+        self.left.cancel();
+    }
+}
+
+/// Serves the admin listener on its own thread until the process ends. Returns its address.
+pub(crate) fn start(socket: &AdminSocket, exposed: Exposed) -> anyhow::Result<SocketAddr> {
+    let listener = socket.listener.try_clone()?;
+    let left = socket.left.clone();
     let bound = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -91,7 +128,9 @@ pub(crate) fn start(address: SocketAddr, exposed: Exposed) -> anyhow::Result<Soc
         .spawn(move || {
             runtime.block_on(async {
                 match tokio::net::TcpListener::from_std(listener) {
-                    Ok(listener) => accept(listener, exposed).await,
+                    Ok(listener) => {
+                        left.run_until_cancelled(accept(listener, exposed)).await;
+                    }
                     Err(error) => tracing::error!("the admin listener does not serve: {error}"),
                 }
             })

@@ -1,6 +1,7 @@
 //! From the command line to the exit code.
 
 use std::fs;
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +11,15 @@ use pki::{Clock, SystemClock};
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::{self, Exposed, Pulse};
+use crate::admin::{self, AdminSocket, Exposed, Pulse};
 use crate::options::EXIT_USAGE;
 use crate::{DaemonConfig, DaemonOptions, Health, StateFile, Stopper, log};
 
 /// What a daemon gets to work with.
 #[derive(Debug)]
 pub struct Context<C> {
+    /// The socket of the admin listener.
+    pub admin: AdminSocket,
     /// The daemon's configuration.
     pub config: C,
     /// The only source of wall-clock time.
@@ -59,6 +62,18 @@ pub fn run<C: DeserializeOwned>(
     daemon: fn(&C) -> &DaemonConfig,
     main: impl AsyncFnOnce(Context<C>) -> anyhow::Result<()>,
 ) -> ExitCode {
+    run_in_place(name, options, daemon, |_| Ok(None), main)
+}
+
+/// Like [`run`], for a daemon that may take the place of a running one: `inherit` asks that one for its sockets and
+/// gives back its admin listener.
+pub fn run_in_place<C: DeserializeOwned>(
+    name: &'static str,
+    options: &DaemonOptions,
+    daemon: fn(&C) -> &DaemonConfig,
+    inherit: impl FnOnce(&C) -> anyhow::Result<Option<TcpListener>>,
+    main: impl AsyncFnOnce(Context<C>) -> anyhow::Result<()>,
+) -> ExitCode {
     if let Err(error) = follow_parent(options.die_with_parent) {
         return fail(name, &error, 1);
     }
@@ -73,7 +88,11 @@ pub fn run<C: DeserializeOwned>(
         return fail(name, &error, EXIT_USAGE);
     }
     log::abort_on_panic();
-    match run_started(name, common, config, main) {
+    let started = inherit(&config).and_then(|inherited| {
+        let admin = AdminSocket::new(common.admin, inherited)?;
+        run_started(name, common, admin, config, main)
+    });
+    match started {
         Ok(()) => {
             tracing::info!("{name} stopped");
             ExitCode::SUCCESS
@@ -88,6 +107,7 @@ pub fn run<C: DeserializeOwned>(
 fn run_started<C>(
     name: &'static str,
     common: DaemonConfig,
+    admin_socket: AdminSocket,
     config: C,
     main: impl AsyncFnOnce(Context<C>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -105,7 +125,7 @@ fn run_started<C>(
         // Before anything else can be seen from outside: whoever finds the daemon may stop it at once.
         let signals = Signals::catch()?;
         let admin = admin::start(
-            common.admin,
+            &admin_socket,
             Exposed {
                 health: health.clone(),
                 pulse: pulse.clone(),
@@ -122,6 +142,7 @@ fn run_started<C>(
         tokio::spawn(pulse.beat());
         tokio::spawn(signals.stop_on_first(stop.clone()));
         let context = Context {
+            admin: admin_socket,
             config,
             clock: Arc::new(SystemClock),
             registry,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value, json};
@@ -56,9 +56,9 @@ impl StateFile {
         })
     }
 
-    /// Removes the file: the daemon no longer serves.
+    /// Removes the file: the daemon no longer serves. A successor's file stays.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        let Some(path) = &self.0.path else {
+        let Some(path) = self.0.path.as_ref().filter(|path| is_ours(path)) else {
             return Ok(());
         };
         match fs::remove_file(path) {
@@ -85,4 +85,11 @@ impl StateFile {
         )?;
         fs::rename(&temporary, path)
     }
+}
+
+fn is_ours(path: &Path) -> bool {
+    let pid = fs::read(path)
+        .ok()
+        .and_then(|content| Some(serde_json::from_slice::<Value>(&content).ok()?["pid"].clone()));
+    pid.is_none_or(|pid| pid == std::process::id())
 }

@@ -165,7 +165,7 @@ fn finds(octets: &[u8], index: usize, padded: &[u8], record: usize, ca: &Certifi
     let seed = u64::from_be_bytes(key[..8].try_into().unwrap());
     let zeros = padded.iter().take_while(|&&octet| octet == 0).count();
     let hash = xxh3_64_with_seed(&padded[zeros..], seed);
-    let mut bucket = (u128::from(hash) * 31 >> 64) as usize;
+    let mut bucket = ((u128::from(hash) * 31) >> 64) as usize;
     loop {
         let octets = &octets[index + 64 * bucket..][..64];
         let used = usize::from(octets[12]);

@@ -183,7 +183,7 @@ fn every_wrong_field_is_named() {
     for (at, octets, why) in cases {
         let mut wrong = OCTETS.clone();
         wrong[at..at + octets.len()].copy_from_slice(octets);
-        let has_places = at != 10 && at < tail && (at < 10 || at > 16);
+        let has_places = at < tail && !(10..=16).contains(&at);
         let wrong = if has_places {
             with_hashes(wrong)
         } else {

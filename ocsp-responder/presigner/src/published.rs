@@ -545,3 +545,6 @@ fn lock(publisher: &Mutex<Publisher>) -> std::sync::MutexGuard<'_, Publisher> {
     // Unwrap safety: a panic aborts the daemon, so no lock is ever poisoned.
     publisher.lock().unwrap()
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,9 +34,9 @@ const SWEEP: Duration = Duration::from_millis(1000 / SWEEPS_PER_SECOND as u64);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a client may go on sending after our last answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// While a thread ends, a connection without a request for so long is ended. One that is busy gets its next answer with
+/// While a thread ends, a connection without a request for so long (2 s) is ended. One that is busy gets its next answer with
 /// `Connection: close` instead: if we closed it between two requests, the second could be on its way already.
-const LAST_CHANCE: Tick = SWEEPS_PER_SECOND;
+const LAST_CHANCE: Tick = 2 * SWEEPS_PER_SECOND;
 /// When all places are taken, one in so many is cleared at once.
 const CLEARED: usize = 64;
 

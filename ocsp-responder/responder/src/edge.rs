@@ -1,28 +1,28 @@
 //! The edge as a whole: its sockets, its threads, its follower.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::mem;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use pki::Clock;
-use publication::{Directory, Follower, Generations};
-use telemetry::{Health, Stopper};
+use telemetry::{AdminSocket, Health, Stopper};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::Config;
 use crate::cells::Cells;
 use crate::core::{self, Limits};
-use crate::follow::Follow;
-use crate::gentle::Gentle;
+use crate::hand_over::{Giver, Inherited};
 use crate::handle::Handler;
+use crate::keeper::{FirstLook, Keeper};
 use crate::live::Live;
 use crate::metrics::EdgeCollector;
 use crate::readiness::{Lag, Rule};
 use crate::sockets;
+use crate::state_lock::StateLock;
 
 /// The keyless edge; see [`Edge::start`].
 #[derive(Debug)]
@@ -33,11 +33,20 @@ pub struct Edge;
 pub struct Running {
     address: SocketAddr,
     cores: Vec<oneshot::Receiver<std::io::Result<()>>>,
-    follower: JoinHandle<anyhow::Result<()>>,
+    keeper: JoinHandle<anyhow::Result<()>>,
+}
+
+/// Taking the place of a running edge, and giving it to the next one.
+#[derive(Debug, Default)]
+pub struct Succession {
+    /// What the running edge gave.
+    pub inherited: Option<Inherited>,
+    /// The admin listener, for the next one.
+    pub admin: Option<AdminSocket>,
 }
 
 impl Edge {
-    /// Binds, takes what is published, and serves until `stop`.
+    /// Binds (or takes the sockets of a running edge), takes what is published, and serves until `stop`.
     ///
     /// Returns when the first look at the publication is done and all threads accept connections. A publication that is
     /// empty or refused is no error: it is followed, and readiness tells.
@@ -47,21 +56,38 @@ impl Edge {
         registry: &prometheus::Registry,
         health: &Health,
         stop: &Stopper,
+        succession: Succession,
     ) -> anyhow::Result<Running> {
+        let mut place = match succession.inherited {
+            Some(inherited) => Place::Inherited(inherited),
+            None => Place::Own(StateLock::take(&config.state)?),
+        };
         let cores = config.cores.unwrap_or_else(all_cores).max(1);
-        let listeners = sockets::bind(config.listen, cores).with_context(|| {
+        let listeners = sockets::bind(config.listen, cores, place.sockets()).with_context(|| {
             format!(
-                "the status listener cannot be bound to {}; change `listen`",
+                "the status listener cannot be bound to {}; stop what listens there, or change `listen`",
                 config.listen
             )
         })?;
         let address = listeners[0].local_addr()?;
+        let cores = listeners.len();
 
         let cells = Arc::new(Cells::new(cores));
         let live = Arc::new(ArcSwap::from_pointee(Live::default()));
         let lag = Arc::new(Lag::default());
-        let follow = first_look(config, &clock, &cells, &live, &lag).await?;
+        let first_look = FirstLook {
+            cells: Arc::clone(&cells),
+            clock: Arc::clone(&clock),
+            config: config.clone(),
+            lag: Arc::clone(&lag),
+            live: Arc::clone(&live),
+        };
+        let follow = first_look.take().await?;
+        if let Place::Inherited(inherited) = &place {
+            inherited.check(&live.load())?;
+        }
         let limits = Limits::share(&config.limits, cores, sockets::room_for_connections());
+        let mut status = Vec::with_capacity(cores);
         let mut ends = Vec::with_capacity(cores);
         for (core, listener) in listeners.into_iter().enumerate() {
             let handler = Handler::new(
@@ -72,6 +98,9 @@ impl Edge {
                 config.cache.clone(),
                 config.limits.request_octets,
             );
+            if succession.admin.is_some() {
+                status.push(listener.try_clone()?);
+            }
             let (limits, stop) = (limits.clone(), stop.clone());
             let (tell, end) = oneshot::channel();
             std::thread::Builder::new()
@@ -83,11 +112,24 @@ impl Edge {
             ends.push(end);
         }
         expose(config, &clock, &cells, &live, lag, registry, health)?;
-        let follower = tokio::spawn(follow.run(stop.clone()));
+        let lock = match place {
+            Place::Own(lock) => lock,
+            Place::Inherited(inherited) => spawn_blocking(move || inherited.confirm()).await??,
+        };
+        let giver = match succession.admin {
+            Some(admin) => Some(Giver::new(&config.state, status, admin)?),
+            None => None,
+        };
+        let keeper = Keeper {
+            first_look,
+            giver,
+            lock,
+            stop: stop.clone(),
+        };
         Ok(Running {
             address,
             cores: ends,
-            follower,
+            keeper: tokio::spawn(keeper.run(follow)),
         })
     }
 }
@@ -103,41 +145,24 @@ impl Running {
         for end in self.cores {
             end.await.context("a serving thread ended")??;
         }
-        self.follower.await?
+        self.keeper.await?
     }
 }
 
-async fn first_look(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-    cells: &Arc<Cells>,
-    live: &Arc<ArcSwap<Live>>,
-    lag: &Arc<Lag>,
-) -> anyhow::Result<Follow> {
-    let generations = Generations::open(config.state.join("generations.json"))
-        .context("the generations taken before cannot be read")?;
-    let follower = Follower::new(
-        Directory::new(&config.publication),
-        config.trust()?,
-        generations,
-    );
-    let mut follow = Follow {
-        cells: Arc::clone(cells),
-        clock: Arc::clone(clock),
-        conflicts: BTreeSet::new(),
-        follower,
-        gentle: Gentle::start().context("a thread cannot be started")?,
-        lag: Arc::clone(lag),
-        live: Arc::clone(live),
-        opened: BTreeMap::new(),
-        prefixes: config.ocsp_paths.clone(),
-        retired: Vec::new(),
-    };
-    Ok(tokio::task::spawn_blocking(move || {
-        follow.look();
-        follow
-    })
-    .await?)
+/// Whose place in the state directory this edge has.
+enum Place {
+    Inherited(Inherited),
+    Own(StateLock),
+}
+
+impl Place {
+    /// The listening sockets that came with it.
+    fn sockets(&mut self) -> Vec<TcpListener> {
+        match self {
+            Self::Inherited(inherited) => mem::take(&mut inherited.status),
+            Self::Own(_) => Vec::new(),
+        }
+    }
 }
 
 fn expose(

@@ -10,6 +10,7 @@
 //! - `fast` answers the common shape of OCSP request in place; all else goes to hyper and to
 //! - `handle`, which routes a request to `ocsp` (the answers) or `object` (CRLs and certificates, as they are);
 //! - `live` is the set that is served, `load` verifies a generation of it, `follow` swaps it in;
+//! - `keeper` keeps it followed, and `hand_over` gives the edge's place to a new process;
 //! - `readiness` and `metrics` tell how it is.
 
 #![forbid(unsafe_code)]
@@ -26,8 +27,10 @@ mod follow;
 mod freshness;
 mod gentle;
 mod get_path;
+mod hand_over;
 mod handle;
 mod http_time;
+mod keeper;
 mod live;
 mod load;
 mod metrics;
@@ -37,6 +40,8 @@ mod range;
 mod readiness;
 mod response;
 mod sockets;
+mod state_lock;
 
 pub use config::{CacheConfig, Config, LimitsConfig, TrustConfig};
-pub use edge::{Edge, Running};
+pub use edge::{Edge, Running, Succession};
+pub use hand_over::{Inherited, take_over};

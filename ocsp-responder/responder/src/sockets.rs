@@ -9,24 +9,44 @@ const BACKLOG: i32 = 4096;
 /// Files that are not connections: the publication, logs, the admin listener.
 const OTHER_FILES: u64 = 128;
 
-/// Binds `count` sockets to one address; port 0 becomes one free port for all.
-pub(crate) fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    let first = listener(address)?;
-    let bound = first.local_addr()?;
-    let mut listeners = vec![first];
+/// Binds `count` sockets to one address; port 0 becomes one free port for all. Those that a predecessor had there come
+/// first, all of them: each may have connections waiting.
+pub(crate) fn bind(
+    address: SocketAddr,
+    count: usize,
+    inherited: Vec<TcpListener>,
+) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::with_capacity(count);
+    for listener in inherited {
+        let bound = listener.local_addr()?;
+        if bound == address || (address.port() == 0 && bound.ip() == address.ip()) {
+            listeners.push(listener);
+        }
+    }
+    if listeners.is_empty() {
+        // Sockets that share a port do not notice a stranger who shares it too; this one does.
+        new_socket(address)?.bind(&address.into())?;
+        listeners.push(listener(address)?);
+    }
+    let bound = listeners[0].local_addr()?;
     while listeners.len() < count {
         listeners.push(listener(bound)?);
     }
     Ok(listeners)
 }
 
-fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+fn new_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = new_socket(address)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     // Connections inherit it: without it an answer may wait for an acknowledgement.

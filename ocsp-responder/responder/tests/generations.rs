@@ -217,6 +217,36 @@ fn manifests_that_claim_what_is_not_theirs_are_refused() {
     edge.wait_for_refusal("ocsp/misnamed", "unacceptable");
 }
 
+/// Nobody needs to publish again because of another channel's mistake.
+#[test]
+fn a_path_is_free_when_the_other_channel_lets_go_of_it() {
+    let world = World::new();
+    let crl = |channel: &str, path: &str, number: u64| {
+        let der = world.authority.crl(number, world.times(), &[]);
+        let paths = vec![path.to_owned()];
+        let crl = object("crl", "x.crl", "application/pkix-crl", paths, der);
+        world.publish(
+            channel,
+            Vec::new(),
+            vec![world.ca_certificate(Vec::new()), crl],
+        )
+    };
+    crl("crl/member", "/shared.crl", 1);
+    let edge = TestEdge::start(&world);
+    let waiting = crl("crl/other", "/shared.crl", 1);
+    edge.wait_for_refusal("crl/other", "unacceptable");
+    assert_eq!(edge.get("/own.crl").status, 404);
+    let generation = crl("crl/member", "/own.crl", 2);
+    edge.wait_for("crl/member", generation);
+    edge.wait_for("crl/other", waiting);
+    for path in ["/own.crl", "/shared.crl"] {
+        assert_eq!(edge.get(path).status, 200);
+    }
+    wait_until("no longer behind", || {
+        edge.readiness(None) == Readiness::Ready
+    });
+}
+
 #[test]
 fn an_older_generation_is_refused_also_by_a_restarted_edge() {
     let world = World::published();

@@ -114,29 +114,50 @@ impl Authority {
         times: Times,
     ) -> Vec<u8> {
         let mut builder = Builder::new(&self.ca, &HASHES).unwrap();
-        let batch = builder
-            .batch(Batch {
-                this_update: times.this_update,
-                next_update: times.next_update,
-                refresh_at: times.refresh_at,
-                responder: Some(self.responder.clone()),
-                signature_algorithm: self.algorithm,
-            })
-            .unwrap();
+        let batch = builder.batch(self.batch(times)).unwrap();
         for (serial, status) in entries {
             let Some(status) = *status else {
                 builder.remove(*serial);
                 continue;
             };
-            let signatures = HASHES.map(|hash| {
-                let template = Template::new(hash, &self.ca, &self.responder, self.algorithm);
-                let data =
-                    template.response_data(serial, status, times.this_update, times.next_update);
-                key.sign(self.algorithm, &data).unwrap()
-            });
+            let signatures = self.signatures_by(key, serial, status, times);
             builder.answer(*serial, status, batch, &signatures).unwrap();
         }
         builder.finish().unwrap()
+    }
+
+    pub(crate) fn batch(&self, times: Times) -> Batch {
+        Batch {
+            this_update: times.this_update,
+            next_update: times.next_update,
+            refresh_at: times.refresh_at,
+            responder: Some(self.responder.clone()),
+            signature_algorithm: self.algorithm,
+        }
+    }
+
+    /// The signatures of one answer, by the responder.
+    pub(crate) fn signatures(
+        &self,
+        serial: &Serial,
+        status: CertStatus,
+        times: Times,
+    ) -> [Vec<u8>; 2] {
+        self.signatures_by(&self.responder_key, serial, status, times)
+    }
+
+    fn signatures_by(
+        &self,
+        key: &SigningKey,
+        serial: &Serial,
+        status: CertStatus,
+        times: Times,
+    ) -> [Vec<u8>; 2] {
+        HASHES.map(|hash| {
+            let template = Template::new(hash, &self.ca, &self.responder, self.algorithm);
+            let data = template.response_data(serial, status, times.this_update, times.next_update);
+            key.sign(self.algorithm, &data).unwrap()
+        })
     }
 
     pub(crate) fn crl(&self, number: u64, times: Times, revoked: &[Serial]) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use ocsp_responder::{CacheConfig, Config, Edge, LimitsConfig, Running, TrustConfig};
+use ocsp_responder::{CacheConfig, Config, Edge, LimitsConfig, Running, Succession, TrustConfig};
 use pki::{Clock, HashAlgorithm, Serial};
 use prometheus::{Encoder, TextEncoder};
 use telemetry::{DaemonConfig, Health, Readiness, Stopper};
@@ -39,7 +39,14 @@ impl TestEdge {
             .enable_all()
             .build()?;
         let (registry, health, stop) = (prometheus::Registry::new(), Health::new(), Stopper::new());
-        let running = runtime.block_on(Edge::start(config, clock, &registry, &health, &stop))?;
+        let running = runtime.block_on(Edge::start(
+            config,
+            clock,
+            &registry,
+            &health,
+            &stop,
+            Succession::default(),
+        ))?;
         Ok(Self {
             address: running.address(),
             health,

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use answers::{SetWriter, Widths};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use pki::ocsp::response::CertStatus;
 use pki::{Clock, KeyKind, ManualClock, Serial, SystemClock};
 use publication::{NewManifest, NewObject, Publisher, Source};
 
-use super::authority::{Authority, Times, revoked, serial};
+use super::authority::{Authority, HASHES, Times, revoked, serial};
 
 pub(crate) struct World {
     pub(crate) authority: Authority,
@@ -98,6 +99,58 @@ impl World {
             )
         }));
         self.publish("ocsp/member", vec!["/old/ocsp".to_owned()], objects)
+    }
+
+    /// Publishes answer sets, the base first, each under its role, as a presigner does: large ones come as
+    /// files, and all are named by their tails. Returns the generation.
+    pub(crate) fn publish_layers(&self, layers: &[(&str, &[u8])]) -> u64 {
+        let mut publisher = self.publisher("ocsp/member");
+        let staging = publisher.staging().unwrap();
+        let mut objects = vec![self.ca_certificate(Vec::new())];
+        for (index, (role, octets)) in layers.iter().enumerate() {
+            let (before, length) = octets.split_at(octets.len() - 8);
+            assert!(before.len() > 64);
+            let file = staging.join(index.to_string());
+            std::fs::write(&file, octets).unwrap();
+            objects.push(NewObject {
+                tail: Some(u64::from_be_bytes(length.try_into().unwrap())),
+                source: Source::File(file),
+                ..object(role, "set", answers::CONTENT_TYPE, Vec::new(), Vec::new())
+            });
+        }
+        let new = NewManifest {
+            as_of: 1,
+            issuer: "member".to_owned(),
+            ocsp_paths: Vec::new(),
+            settings: BTreeMap::new(),
+            objects,
+        };
+        publisher.publish(new).unwrap().generation
+    }
+
+    /// Good answers for so many serials in a set that is large enough to be mapped, since its fields are wide.
+    pub(crate) fn large_answers(&self, count: u32) -> Vec<u8> {
+        let path = self.temporary.path().join("large");
+        let widths = Widths {
+            serial: 20,
+            signature: 4096,
+        };
+        let ca = &self.authority.ca;
+        let mut writer = SetWriter::create(&path, ca, &HASHES, widths).unwrap();
+        let batch = self.authority.batch(self.times());
+        let id = writer.batch(batch).unwrap();
+        for number in 1..=count {
+            let signatures =
+                self.authority
+                    .signatures(&serial(number), CertStatus::Good, self.times());
+            writer
+                .answer(serial(number), CertStatus::Good, id, &signatures)
+                .unwrap();
+        }
+        assert!(writer.finish().unwrap().size >= 8 << 20);
+        let octets = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        octets
     }
 
     pub(crate) fn publish_crl(&self, number: u64, times: Times) -> u64 {
