@@ -45,16 +45,19 @@ pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
 
 /// Appends tag and length of a value whose content of `length` octets follows.
 pub fn header(out: &mut Vec<u8>, tag: u8, length: usize) {
-    out.push(tag);
-    if length < 0x80 {
-        // Lossless: below 128.
-        out.push(length as u8);
-    } else {
-        let bytes = length.to_be_bytes();
-        let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
-        // Lossless: at most 8.
-        out.push(0x80 | (bytes.len() - zeros) as u8);
-        out.extend_from_slice(&bytes[zeros..]);
+    let bytes = length.to_be_bytes();
+    let [.., high, low] = bytes;
+    // Most values are short, and an edge writes a dozen of them for every request.
+    match length {
+        0..0x80 => out.extend_from_slice(&[tag, low]),
+        0x80..0x100 => out.extend_from_slice(&[tag, 0x81, low]),
+        0x100..0x1_0000 => out.extend_from_slice(&[tag, 0x82, high, low]),
+        _ => {
+            let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+            // Lossless: at most 8.
+            out.extend_from_slice(&[tag, 0x80 | (bytes.len() - zeros) as u8]);
+            out.extend_from_slice(&bytes[zeros..]);
+        }
     }
 }
 

@@ -215,19 +215,19 @@ fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
 fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
+    // Lossless: below 146,097.
+    let day_of_era = days.rem_euclid(146_097) as u32;
     let year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    // Lossless: both are below 32.
-    let day = (day_of_year - (153 * shifted + 2) / 5 + 1) as u32;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 {
         shifted + 3
     } else {
         shifted - 9
-    } as u32;
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    };
+    let year = i64::from(year_of_era) + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
 

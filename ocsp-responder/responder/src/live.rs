@@ -1,9 +1,10 @@
 //! The set that is served: every channel's last good generation, and how a request finds its part of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use answers::{AnswerSet, Damaged, Layered};
+use foldhash::{HashMap, HashMapExt as _};
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use pki::ocsp::CertId;

@@ -363,14 +363,13 @@ fn generalized_time(time: Time) -> [u8; TIME] {
 
 /// Octets of a whole value with this many content octets.
 const fn whole(content: usize) -> usize {
-    let mut length_octets = 1;
-    if content >= 0x80 {
-        let mut rest = content;
-        while rest > 0 {
-            length_octets += 1;
-            rest >>= 8;
-        }
-    }
+    let length_octets = match content {
+        0..0x80 => 1,
+        0x80..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x100_0000 => 4,
+        _ => 5,
+    };
     1 + length_octets + content
 }
 
