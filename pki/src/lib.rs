@@ -41,7 +41,7 @@ pub use name::{Attribute, Name};
 pub use public_key::{BadSignature, PublicKey};
 pub use revocation_reason::{RevocationReason, UnknownReason};
 pub use serial::{Serial, SerialError};
-pub use time::{Clock, ManualClock, SystemClock, Time, TimeError};
+pub use time::{Clock, ManualClock, SystemClock, Time, TimeError, two_digits};
 pub use violation::Violation;
 
 pub use const_oid::ObjectIdentifier;

@@ -109,9 +109,13 @@ impl AdminSocket {
         self.listener.as_fd()
     }
 
-    /// Accepts no more here: the successor does.
+    /// Accepts no more here: the successor does, and the state file is its own from now on.
     pub fn leave(&self) {
         self.left.cancel();
+    }
+
+    pub(crate) fn is_left(&self) -> bool {
+        self.left.is_cancelled()
     }
 }
 

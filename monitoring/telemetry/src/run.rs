@@ -142,7 +142,7 @@ fn run_started<C>(
         tokio::spawn(pulse.beat());
         tokio::spawn(signals.stop_on_first(stop.clone()));
         let context = Context {
-            admin: admin_socket,
+            admin: admin_socket.clone(),
             config,
             clock: Arc::new(SystemClock),
             registry,
@@ -157,6 +157,9 @@ fn run_started<C>(
             )),
         };
         stop.stop();
+        if admin_socket.is_left() {
+            return result;
+        }
         let removed = state.remove().context("the state file cannot be removed");
         result.and(removed)
     });

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value, json};
@@ -56,9 +56,11 @@ impl StateFile {
         })
     }
 
-    /// Removes the file: the daemon no longer serves. A successor's file stays.
+    /// Removes the file: the daemon no longer serves. One that never served leaves the file of another alone.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        let Some(path) = self.0.path.as_ref().filter(|path| is_ours(path)) else {
+        // Unwrap safety: as in `change`.
+        let announced = self.0.content.lock().unwrap().announced;
+        let Some(path) = self.0.path.as_ref().filter(|_| announced) else {
             return Ok(());
         };
         match fs::remove_file(path) {
@@ -85,11 +87,4 @@ impl StateFile {
         )?;
         fs::rename(&temporary, path)
     }
-}
-
-fn is_ours(path: &Path) -> bool {
-    let pid = fs::read(path)
-        .ok()
-        .and_then(|content| Some(serde_json::from_slice::<Value>(&content).ok()?["pid"].clone()));
-    pid.is_none_or(|pid| pid == std::process::id())
 }

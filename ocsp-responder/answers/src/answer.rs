@@ -164,9 +164,9 @@ impl Etag {
         let mut text = [b'"'; Self::LENGTH];
         // Every signature of the format has at least 64 octets.
         let octets = signature[..SIGNATURE_PIECE].iter().chain(fingerprint);
-        for (pair, octet) in text[1..].chunks_exact_mut(2).zip(octets) {
-            pair[0] = HEX[usize::from(octet >> 4)];
-            pair[1] = HEX[usize::from(octet & 0xf)];
+        let (pairs, _) = text[1..].as_chunks_mut::<2>();
+        for (pair, octet) in pairs.iter_mut().zip(octets) {
+            *pair = HEX[usize::from(*octet)];
         }
         Self(text)
     }
@@ -191,4 +191,14 @@ impl fmt::Display for Etag {
 
 pub(crate) const FINGERPRINT: usize = 8;
 const SIGNATURE_PIECE: usize = 16;
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// The two digits of each octet.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut octet = 0;
+    while octet < pairs.len() {
+        pairs[octet] = [digits[octet >> 4], digits[octet & 0xf]];
+        octet += 1;
+    }
+    pairs
+};

@@ -77,6 +77,10 @@ impl Layered {
             .zip(new.iter().rev())
             .take_while(|(old, new)| Arc::ptr_eq(old, new))
             .count();
+        if same == 0 {
+            let base = new.remove(new.len() - 1);
+            return Self::new(base, new);
+        }
         let mut layered = self.clone();
         while layered.layers.len() > same {
             layered = layered.pop()?;
@@ -85,11 +89,11 @@ impl Layered {
         new.into_iter().rev().try_fold(layered, Self::push)
     }
 
-    /// Lays one more delta over all others; takes time by the size of the delta, not of what lies below.
+    /// Lays one more delta over all others. It is read, the others are only asked: it takes time by the size of the delta, not of what lies below.
     pub fn push(mut self, delta: Arc<AnswerSet>) -> Result<Self, Damaged> {
         if !self.layers.is_empty() {
             for entry in delta.entries() {
-                self.recount(&entry?.serial(), |count| *count = count.saturating_sub(1))?;
+                self.recount(&entry?.serial(), |count| *count = count.saturating_sub(1));
             }
         }
         self.totals.good += delta.good();
@@ -190,22 +194,25 @@ impl Layered {
     fn pop(mut self) -> Result<Self, Damaged> {
         let delta = self.layers.remove(0);
         self.visible.remove(0);
-        self.totals.good -= delta.good();
-        self.totals.revoked -= delta.revoked();
+        self.totals.good = self.totals.good.saturating_sub(delta.good());
+        self.totals.revoked = self.totals.revoked.saturating_sub(delta.revoked());
         if !self.layers.is_empty() {
             for entry in delta.entries() {
-                self.recount(&entry?.serial(), |count| *count += 1)?;
+                self.recount(&entry?.serial(), |count| *count += 1);
             }
         }
         Ok(self)
     }
 
     /// A layer above begins or ceases to decide about this certificate.
-    fn recount(&mut self, serial: &Serial, change: impl Fn(&mut u64)) -> Result<(), Damaged> {
+    ///
+    /// What is damaged below must not keep a revocation out: its answers are not given, and stay counted.
+    fn recount(&mut self, serial: &Serial, change: impl Fn(&mut u64)) {
         for (layer, visible) in self.layers.iter().zip(&mut self.visible) {
-            let Some(entry) = layer.entry(serial.as_bytes())? else {
-                continue;
+            let Ok(found) = layer.entry(serial.as_bytes()) else {
+                return;
             };
+            let Some(entry) = found else { continue };
             if let Entry::Answer(answer) = entry {
                 change(&mut visible[answer.batch()]);
                 match answer.status() {
@@ -213,9 +220,8 @@ impl Layered {
                     CertStatus::Revoked { .. } => change(&mut self.totals.revoked),
                 }
             }
-            break;
+            return;
         }
-        Ok(())
     }
 }
 

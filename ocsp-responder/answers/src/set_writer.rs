@@ -1,13 +1,14 @@
 //! Making a large set as a file.
 
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use pki::ocsp::response::CertStatus;
 use pki::{Certificate, HashAlgorithm, PublicKey, Serial, SignatureAlgorithm};
 
 use crate::declared::{BatchId, Declared};
-use crate::format::{Layout, MAX_SERIAL_WIDTH};
+use crate::format::{Layout, MAX_SERIAL_WIDTH, MAX_SIGNATURE_WIDTH};
 use crate::signature::Packing;
 use crate::writer::{Finished, Writer};
 use crate::{Batch, BuildError, index};
@@ -46,13 +47,13 @@ impl SetWriter {
         widths: Widths,
     ) -> Result<Self, BuildError> {
         let declared = Declared::new(ca, hashes)?;
-        if !(1..=MAX_SERIAL_WIDTH).contains(&widths.serial) {
-            return Err(BuildError::TooWide {
-                what: "serial number",
-                found: widths.serial,
-                room: MAX_SERIAL_WIDTH,
-            });
-        }
+        let fits = |what, found, range: RangeInclusive<usize>| {
+            let room = *range.end();
+            let fits = range.contains(&found).then_some(());
+            fits.ok_or(BuildError::TooWide { what, found, room })
+        };
+        fits("serial number", widths.serial, 1..=MAX_SERIAL_WIDTH)?;
+        fits("signature", widths.signature, 0..=MAX_SIGNATURE_WIDTH)?;
         let layout = Layout {
             serial_width: widths.serial,
             hashes: declared.cert_ids.len(),

@@ -5,7 +5,9 @@ use pki::{Certificate, HashAlgorithm, Time};
 
 use crate::answer::FINGERPRINT;
 use crate::batch::Window;
-use crate::format::{ALGORITHM_CODES, BATCH_LENGTH, HASH_LENGTH, Layout};
+use crate::format::{
+    ALGORITHM_CODES, BATCH_LENGTH, CHUNK_BUCKETS, CHUNK_RECORDS, HASH_LENGTH, Layout,
+};
 use crate::index::Homes;
 use crate::signature::Packing;
 use crate::{Damaged, IssuerHashes};
@@ -120,12 +122,12 @@ impl StoredBatch {
 impl Tables {
     /// How many chunks the records make.
     pub(crate) fn record_chunks(&self) -> usize {
-        self.len.div_ceil(crate::format::CHUNK_RECORDS)
+        self.len.div_ceil(CHUNK_RECORDS)
     }
 
     /// How many chunks the index makes.
     pub(crate) fn index_chunks(&self) -> usize {
-        self.buckets.div_ceil(crate::format::CHUNK_BUCKETS)
+        self.buckets.div_ceil(CHUNK_BUCKETS)
     }
 
     /// The first serial number of a chunk of records, at the set's width, and the chunk's hash.

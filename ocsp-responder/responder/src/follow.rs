@@ -24,22 +24,45 @@ use crate::readiness::Lag;
 
 /// The only writer of the live set.
 pub(crate) struct Follow {
+    cells: Arc<Cells>,
+    clock: Arc<dyn Clock>,
     /// Channels refused because another one has a path of theirs; looked at again when any channel changes.
-    pub(crate) conflicts: BTreeSet<String>,
-    pub(crate) cells: Arc<Cells>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) follower: Follower,
-    pub(crate) gentle: Gentle,
-    pub(crate) lag: Arc<Lag>,
-    pub(crate) live: Arc<ArcSwap<Live>>,
+    conflicts: BTreeSet<String>,
+    follower: Follower,
+    gentle: Gentle,
+    lag: Arc<Lag>,
+    live: Arc<ArcSwap<Live>>,
     /// Large sets of generations that wait for their verification, by hash.
-    pub(crate) opened: BTreeMap<String, Arc<AnswerSet>>,
-    pub(crate) prefixes: Vec<String>,
-    /// Replaced sets that a request may still be reading: freed here, never on the way of a request.
-    pub(crate) retired: Vec<Arc<Live>>,
+    opened: BTreeMap<String, Arc<AnswerSet>>,
+    prefixes: Vec<String>,
+    /// Replaced sets that a request may still be reading: freed by the gentle thread, never on the way of a request.
+    retired: Vec<Arc<Live>>,
 }
 
 impl Follow {
+    /// Begins with what `live` holds; starts the thread for work that can wait.
+    pub(crate) fn new(
+        follower: Follower,
+        live: Arc<ArcSwap<Live>>,
+        cells: Arc<Cells>,
+        clock: Arc<dyn Clock>,
+        lag: Arc<Lag>,
+        prefixes: Vec<String>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            cells,
+            clock,
+            conflicts: BTreeSet::new(),
+            follower,
+            gentle: Gentle::start()?,
+            lag,
+            live,
+            opened: BTreeMap::new(),
+            prefixes,
+            retired: Vec::new(),
+        })
+    }
+
     /// Looks at the publication once. Reads and verifies files: not for a serving thread.
     pub(crate) fn look(&mut self) {
         self.let_go();

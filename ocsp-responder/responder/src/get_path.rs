@@ -39,16 +39,18 @@ pub(crate) fn decode(path: &str, limit: usize, out: &mut Vec<u8>) -> Option<()> 
 /// As long as nothing but digits comes, four at a time; gives how many were decoded. Nearly every request is nothing else.
 fn decode_digits(path: &[u8], out: &mut Vec<u8>) -> usize {
     let start = out.len();
-    let groups = path.len() / 4;
-    out.resize(start + 3 * groups, 0);
+    let (groups, _) = path.as_chunks::<4>();
+    out.resize(start + 3 * groups.len(), 0);
+    let (places, _) = out[start..].as_chunks_mut::<3>();
     let mut decoded = 0;
-    for (digits, octets) in path.chunks_exact(4).zip(out[start..].chunks_exact_mut(3)) {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|at| MEANING[usize::from(digits[at])]);
-        if (a | b | c | d) & NO_DIGIT != 0 {
+    for ([a, b, c, d], place) in groups.iter().zip(places) {
+        let meaning = |digit: &u8| u32::from(MEANING[usize::from(*digit)]);
+        let (a, b, c, d) = (meaning(a), meaning(b), meaning(c), meaning(d));
+        if (a | b | c | d) & u32::from(NO_DIGIT) != 0 {
             break;
         }
-        let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
-        octets.copy_from_slice(&bits.to_be_bytes()[1..]);
+        let [_, octets @ ..] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
+        *place = octets;
         decoded += 1;
     }
     out.truncate(start + 3 * decoded);

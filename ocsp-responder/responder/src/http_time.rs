@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use hyper::header::HeaderValue;
-use pki::Time;
+use pki::{Time, two_digits};
 
 /// An HTTP date as it is written: `Sat, 21 Nov 2026 10:00:00 GMT`.
 pub(crate) type HttpDate = [u8; 29];
@@ -24,18 +24,15 @@ pub(crate) fn http_date(time: Time) -> HttpDate {
     // 1970-01-01 was a Thursday. Lossless: below 7 and 12.
     text[..3].copy_from_slice(DAYS[(time.unix() / 86_400 % 7) as usize]);
     text[8..11].copy_from_slice(MONTHS[(month - 1) as usize]);
-    for (at, number) in [
-        (5, day),
-        (12, year / 100),
-        (14, year % 100),
-        (17, hour),
-        (20, minute),
-        (23, second),
-    ] {
-        // Lossless: two digits.
-        text[at] = b'0' + (number / 10) as u8;
-        text[at + 1] = b'0' + (number % 10) as u8;
-    }
+    let mut write = |at: usize, number: u32| {
+        text[at..at + 2].copy_from_slice(&two_digits(number));
+    };
+    write(5, day);
+    write(12, year / 100);
+    write(14, year % 100);
+    write(17, hour);
+    write(20, minute);
+    write(23, second);
     text
 }
 

@@ -1,6 +1,6 @@
 //! Follows the publication while the edge serves, and gives the edge's place to a new process that asks for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -12,7 +12,6 @@ use telemetry::Stopper;
 use crate::Config;
 use crate::cells::Cells;
 use crate::follow::Follow;
-use crate::gentle::Gentle;
 use crate::hand_over::{Giver, Successor};
 use crate::live::Live;
 use crate::readiness::Lag;
@@ -38,18 +37,15 @@ impl FirstLook {
             config.trust()?,
             generations,
         );
-        let mut follow = Follow {
-            cells: Arc::clone(&self.cells),
-            clock: Arc::clone(&self.clock),
-            conflicts: BTreeSet::new(),
+        let mut follow = Follow::new(
             follower,
-            gentle: Gentle::start().context("a thread cannot be started")?,
-            lag: Arc::clone(&self.lag),
-            live: Arc::clone(&self.live),
-            opened: BTreeMap::new(),
-            prefixes: config.ocsp_paths.clone(),
-            retired: Vec::new(),
-        };
+            Arc::clone(&self.live),
+            Arc::clone(&self.cells),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.lag),
+            config.ocsp_paths.clone(),
+        )
+        .context("a thread cannot be started")?;
         Ok(tokio::task::spawn_blocking(move || {
             follow.look();
             follow

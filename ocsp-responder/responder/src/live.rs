@@ -41,11 +41,17 @@ pub(crate) struct Channel {
 impl Channel {
     /// What is wrong with a set from which answers are given.
     pub(crate) fn damage(&self) -> Option<Damaged> {
-        let layers = self
-            .answers
-            .iter()
-            .flat_map(|answers| answers.layered.layers());
-        layers.filter_map(|set| set.damage()).next()
+        self.layers().find_map(|set| set.damage())
+    }
+
+    /// Whether answers are given from that set.
+    pub(crate) fn answers_from(&self, set: &Arc<AnswerSet>) -> bool {
+        self.layers().any(|layer| Arc::ptr_eq(layer, set))
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Arc<AnswerSet>> {
+        let answers = self.answers.iter();
+        answers.flat_map(|answers| answers.layered.layers())
     }
 }
 

@@ -70,7 +70,8 @@ fn a_large_set_replaces_another() {
 #[test]
 fn a_damaged_part_is_not_answered_from() {
     let world = World::new();
-    world.publish_layers(&[(ROLE, &damaged(world.large_answers(COUNT)))]);
+    let base = damaged(world.large_answers(COUNT));
+    world.publish_layers(&[(ROLE, &base)]);
     let edge = TestEdge::start(&world);
     let reply = edge.ask(&world, &serial(5));
     assert_eq!(reply.body, ErrorStatus::TryLater.der());
@@ -83,6 +84,16 @@ fn a_damaged_part_is_not_answered_from() {
         edge.metrics()
             .contains("avouch_edge_ocsp_damaged{issuer=\"member\"} 1\n")
     );
+
+    // What arrives on top of it is answered from all the same.
+    let status = revoked(world.clock.now());
+    let delta = world
+        .authority
+        .answers(&[(serial(5), Some(status))], world.times());
+    let generation = world.publish_layers(&[(ROLE, &base), (ROLE, &delta)]);
+    edge.wait_for("ocsp/member", generation);
+    assert_answered(&edge, &world, 5, status);
+    assert!(edge.readiness(None) != Readiness::Ready);
 
     let whole = world.large_answers(COUNT);
     let generation = world.publish_layers(&[(ROLE, &whole)]);

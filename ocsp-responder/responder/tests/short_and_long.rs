@@ -3,6 +3,7 @@
 mod common;
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 
 use common::authority::serial;
 use common::client::{Client, base64};
@@ -23,6 +24,8 @@ fn said(mut client: Client, pieces: &[&[u8]]) -> String {
         let _ = client.stream.write_all(octets);
     }
     let _ = client.stream.write_all(LAST);
+    // Whoever still waits for a body waits no longer.
+    let _ = client.stream.shutdown(Shutdown::Write);
     let mut all = Vec::new();
     let _ = client.stream.read_to_end(&mut all);
     all.escape_ascii().to_string()

@@ -135,7 +135,7 @@ impl Load {
         let (answered, stop) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
         let request = edges.world.authority.request(HashAlgorithm::Sha1, &good());
         let client = |index: usize| {
-            let close = if index % 2 == 0 {
+            let close = if index.is_multiple_of(2) {
                 ""
             } else {
                 "Connection: close\r\n"

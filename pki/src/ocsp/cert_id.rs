@@ -73,11 +73,19 @@ impl IssuerHashes {
     /// writes them.
     pub fn cert_id(&self, serial: &Serial) -> Vec<u8> {
         der_encode::sequence(&[
+            &self.cert_id_start(),
+            &der_encode::integer(serial.as_bytes()),
+        ])
+    }
+
+    /// What stands before the serial number in a CertID.
+    pub(crate) fn cert_id_start(&self) -> Vec<u8> {
+        [
             self.hash.algorithm_identifier(),
             &der_encode::octet_string(&self.name_hash),
             &der_encode::octet_string(&self.key_hash),
-            &der_encode::integer(serial.as_bytes()),
-        ])
+        ]
+        .concat()
     }
 }
 

@@ -29,7 +29,8 @@
 
 use crate::der_encode::{self, tag};
 use crate::ocsp::cert_id::IssuerHashes;
-use crate::{Certificate, HashAlgorithm, RevocationReason, Serial, SignatureAlgorithm, Time, oid};
+use crate::time::two_digits;
+use crate::{Certificate, HashAlgorithm, RevocationReason, Serial, SignatureAlgorithm, Time};
 
 /// What a response says about a certificate.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -76,18 +77,13 @@ impl ErrorStatus {
 /// What all responses of one issuer, one CertID hash and one responder certificate share.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Template {
-    /// The hash of the CertIDs.
-    pub hash: HashAlgorithm,
-    /// Hash of the issuer's name.
-    pub issuer_name_hash: Vec<u8>,
-    /// Hash of the issuer's key.
-    pub issuer_key_hash: Vec<u8>,
-    /// SHA-1 of the signing key's bits, whatever `hash` is (OCSP-31).
-    pub responder_key_hash: [u8; 20],
-    /// How the responses are signed.
-    pub signature_algorithm: SignatureAlgorithm,
-    /// The delegated responder's certificate in DER; empty when the CA signs by itself (OCSP-42).
-    pub responder_certificate: Vec<u8>,
+    /// CertID up to the serial number: hashAlgorithm, issuerNameHash, issuerKeyHash.
+    cert_id: Vec<u8>,
+    /// responderID: SHA-1 of the signing key's bits, whatever hash CertID has (OCSP-31).
+    responder_id: [u8; 24],
+    signature_algorithm: SignatureAlgorithm,
+    /// certs with the delegated responder's certificate; empty when the CA signs by itself (OCSP-42).
+    certs: Vec<u8>,
 }
 
 impl Template {
@@ -101,17 +97,35 @@ impl Template {
     ) -> Self {
         let issuer = IssuerHashes::of(hash, ca);
         let delegated = responder.der() != ca.der();
-        Self {
-            hash,
-            issuer_name_hash: issuer.name_hash,
-            issuer_key_hash: issuer.key_hash,
-            responder_key_hash: responder.public_key().key_id(),
+        let certificate = if delegated { responder.der() } else { &[] };
+        Self::of(
+            &issuer,
+            responder.public_key().key_id(),
             signature_algorithm,
-            responder_certificate: if delegated {
-                responder.der().to_vec()
-            } else {
-                Vec::new()
-            },
+            certificate,
+        )
+    }
+
+    fn of(
+        issuer: &IssuerHashes,
+        responder_key_id: [u8; 20],
+        signature_algorithm: SignatureAlgorithm,
+        certificate: &[u8],
+    ) -> Self {
+        let mut responder_id = [0; 24];
+        let (header, key_id) = responder_id.split_at_mut(4);
+        header.copy_from_slice(&[tag::context(2), 22, tag::OCTET_STRING, 20]);
+        key_id.copy_from_slice(&responder_key_id);
+        let certs = if certificate.is_empty() {
+            Vec::new()
+        } else {
+            der_encode::explicit(0, &der_encode::tlv(tag::SEQUENCE, certificate))
+        };
+        Self {
+            cert_id: issuer.cert_id_start(),
+            responder_id,
+            signature_algorithm,
+            certs,
         }
     }
 
@@ -135,7 +149,7 @@ impl Template {
         let mut out = Vec::with_capacity(whole(lengths.outer));
         write_opening(&mut out, &lengths);
         out.extend_from_slice(response_data);
-        self.write_closing(&mut out, &lengths, signature);
+        self.write_closing(&mut out, signature);
         out
     }
 
@@ -162,7 +176,7 @@ impl Template {
         out.reserve(whole(lengths.outer));
         write_opening(out, &lengths);
         self.write_data(out, &data, serial, status, this_update, next_update);
-        self.write_closing(out, &lengths, signature);
+        self.write_closing(out, signature);
     }
 
     fn write_data(
@@ -176,15 +190,12 @@ impl Template {
     ) {
         let this_update = generalized_time(this_update);
         der_encode::header(out, tag::SEQUENCE, lengths.data);
-        der_encode::header(out, tag::context(2), whole(self.responder_key_hash.len()));
-        octet_string(out, &self.responder_key_hash);
+        out.extend_from_slice(&self.responder_id);
         out.extend_from_slice(&this_update);
         der_encode::header(out, tag::SEQUENCE, whole(lengths.single));
         der_encode::header(out, tag::SEQUENCE, lengths.single);
         der_encode::header(out, tag::SEQUENCE, lengths.cert_id);
-        out.extend_from_slice(self.hash.algorithm_identifier());
-        octet_string(out, &self.issuer_name_hash);
-        octet_string(out, &self.issuer_key_hash);
+        out.extend_from_slice(&self.cert_id);
         IntegerContent::of(serial).write(out);
         Status::of(status).write(out);
         out.extend_from_slice(&this_update);
@@ -193,16 +204,12 @@ impl Template {
     }
 
     /// What follows the ResponseData.
-    fn write_closing(&self, out: &mut Vec<u8>, lengths: &ResponseLengths, signature: &[u8]) {
+    fn write_closing(&self, out: &mut Vec<u8>, signature: &[u8]) {
         out.extend_from_slice(self.signature_algorithm.algorithm_identifier());
         der_encode::header(out, tag::BIT_STRING, signature.len() + 1);
         out.push(0);
         out.extend_from_slice(signature);
-        if lengths.certs != 0 {
-            der_encode::header(out, tag::context(0), lengths.certs);
-            der_encode::header(out, tag::SEQUENCE, self.responder_certificate.len());
-            out.extend_from_slice(&self.responder_certificate);
-        }
+        out.extend_from_slice(&self.certs);
     }
 }
 
@@ -215,13 +222,9 @@ struct DataLengths {
 
 impl DataLengths {
     fn new(template: &Template, serial: &Serial, status: CertStatus) -> Self {
-        let cert_id = template.hash.algorithm_identifier().len()
-            + whole(template.issuer_name_hash.len())
-            + whole(template.issuer_key_hash.len())
-            + whole(IntegerContent::of(serial).len());
+        let cert_id = template.cert_id.len() + whole(IntegerContent::of(serial).len());
         let single = whole(cert_id) + whole(Status::of(status).content) + TIME + whole(TIME);
-        let responder_id = whole(whole(template.responder_key_hash.len()));
-        let data = responder_id + TIME + whole(whole(single));
+        let data = template.responder_id.len() + TIME + whole(whole(single));
         Self {
             cert_id,
             single,
@@ -232,8 +235,6 @@ impl DataLengths {
 
 /// Octets of the contents in an OCSPResponse, from the inside out.
 struct ResponseLengths {
-    /// Zero: there is no certificate.
-    certs: usize,
     basic: usize,
     bytes: usize,
     outer: usize,
@@ -241,33 +242,31 @@ struct ResponseLengths {
 
 impl ResponseLengths {
     fn new(template: &Template, response_data: usize, signature: usize) -> Self {
-        let certs = match template.responder_certificate.len() {
-            0 => 0,
-            certificate => whole(certificate),
-        };
         let basic = response_data
             + template.signature_algorithm.algorithm_identifier().len()
             + whole(signature + 1)
-            + if certs == 0 { 0 } else { whole(certs) };
-        let bytes = whole(oid::OCSP_BASIC.as_bytes().len()) + whole(whole(basic));
+            + template.certs.len();
+        let bytes = RESPONSE_TYPE.len() + whole(whole(basic));
         Self {
-            certs,
             basic,
             bytes,
-            outer: 3 + whole(whole(bytes)),
+            outer: STATUS.len() + whole(whole(bytes)),
         }
     }
 }
 
+/// responseStatus: successful.
+const STATUS: [u8; 3] = [tag::ENUMERATED, 1, 0];
+/// responseType: id-pkix-ocsp-basic.
+const RESPONSE_TYPE: [u8; 11] = *b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x01";
+
 /// What stands before the ResponseData.
 fn write_opening(out: &mut Vec<u8>, lengths: &ResponseLengths) {
-    let response_type = oid::OCSP_BASIC;
     der_encode::header(out, tag::SEQUENCE, lengths.outer);
-    out.extend_from_slice(&[tag::ENUMERATED, 1, 0]);
+    out.extend_from_slice(&STATUS);
     der_encode::header(out, tag::context(0), whole(lengths.bytes));
     der_encode::header(out, tag::SEQUENCE, lengths.bytes);
-    der_encode::header(out, tag::OID, response_type.as_bytes().len());
-    out.extend_from_slice(response_type.as_bytes());
+    out.extend_from_slice(&RESPONSE_TYPE);
     der_encode::header(out, tag::OCTET_STRING, whole(lengths.basic));
     der_encode::header(out, tag::SEQUENCE, lengths.basic);
 }
@@ -340,11 +339,6 @@ impl<'a> IntegerContent<'a> {
     }
 }
 
-fn octet_string(out: &mut Vec<u8>, content: &[u8]) {
-    der_encode::header(out, tag::OCTET_STRING, content.len());
-    out.extend_from_slice(content);
-}
-
 /// A whole GeneralizedTime, `YYYYMMDDHHMMSSZ`, for the years 0 to 9999.
 fn generalized_time(time: Time) -> [u8; TIME] {
     let (year, month, day, hour, minute, second) = time.calendar();
@@ -354,9 +348,9 @@ fn generalized_time(time: Time) -> [u8; TIME] {
     octets[0] = tag::GENERALIZED_TIME;
     octets[1] = TIME as u8 - 2;
     let pairs = [year / 100, year % 100, month, day, hour, minute, second];
-    for (octets, pair) in octets[2..].chunks_exact_mut(2).zip(pairs) {
-        octets[0] = b'0' + (pair / 10) as u8;
-        octets[1] = b'0' + (pair % 10) as u8;
+    let (places, _) = octets[2..].as_chunks_mut::<2>();
+    for (place, pair) in places.iter_mut().zip(pairs) {
+        *place = two_digits(pair);
     }
     octets
 }

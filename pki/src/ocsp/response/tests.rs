@@ -128,7 +128,7 @@ fn response_data_to_the_byte() {
                 &this_update,
                 &der::explicit(0, &der::generalized_time(next_update)),
             ]);
-            let key_hash = der::octet_string(&template.responder_key_hash);
+            let key_hash = der::octet_string(&bench.responder.public_key().key_id());
             let expected = der::sequence(&[
                 &der::explicit(2, &key_hash),
                 &this_update,
@@ -154,14 +154,13 @@ proptest::proptest! {
         certificate in proptest::sample::select(vec![0, 1, 100, 127, 255, 1_000, 70_000]),
         signature in proptest::sample::select(vec![0, 64, 72, 126, 127, 128, 256, 3_309]),
     ) {
-        let template = Template {
+        let issuer = IssuerHashes {
             hash: HashAlgorithm::ALL[hash],
-            issuer_name_hash: vec![1; 20 + hash],
-            issuer_key_hash: vec![2; 20 + hash],
-            responder_key_hash: [3; 20],
-            signature_algorithm: SignatureAlgorithm::EcdsaSha256,
-            responder_certificate: vec![4; certificate],
+            name_hash: vec![1; 20 + hash],
+            key_hash: vec![2; 20 + hash],
         };
+        let algorithm = SignatureAlgorithm::EcdsaSha256;
+        let template = Template::of(&issuer, [3; 20], algorithm, &vec![4; certificate]);
         let serial = Serial::from_be_bytes(&[&[first], &serial[..]].concat()).unwrap();
         let (this_update, next_update) = (Time::from_unix(moment), Time::from_unix(moment + validity));
         let (status, signature) = (statuses()[status], vec![5; signature]);
@@ -186,7 +185,7 @@ fn signed_by_the_ca() {
         &ca.certificate,
         ca.key.algorithm(),
     );
-    assert!(template.responder_certificate.is_empty());
+    assert!(template.certs.is_empty());
     let serial = serials()[0];
     let data = template.response_data(&serial, CertStatus::Good, NOW, NOW.plus_seconds(4 * DAY));
     let der = template.response(&data, &ca.key.sign(&data));
@@ -208,14 +207,11 @@ fn signed_by_the_ca() {
 #[test]
 fn every_length_of_signature() {
     let bench = Bench::new(TestKey::p256(), TestKey::p256());
-    let mut template = Template::new(
-        HashAlgorithm::Sha1,
-        &bench.ca.certificate,
-        &bench.responder,
-        bench.key.algorithm(),
-    );
+    let issuer = IssuerHashes::of(HashAlgorithm::Sha1, &bench.ca.certificate);
+    let key_id = bench.responder.public_key().key_id();
     for certificate in [0, 1, 100, 120, 254, 65_000] {
-        template.responder_certificate = vec![0x55; certificate];
+        let certificate = vec![0x55; certificate];
+        let template = Template::of(&issuer, key_id, bench.key.algorithm(), &certificate);
         for signature in (0..300).chain([65_530, 65_540]) {
             let der = template.response(&[0x30, 0], &vec![7; signature]);
             assert_eq!(der.capacity(), der.len());
