@@ -15,7 +15,8 @@ pub(crate) struct Budget {
     pub(crate) post: u64,
 }
 
-const TOLERANCE: f64 = 0.05;
+/// In a hundred.
+const TOLERANCE: u64 = 5;
 
 impl Budget {
     pub(crate) fn read() -> anyhow::Result<Self> {
@@ -61,7 +62,7 @@ impl fmt::Display for Budget {
 fn compare(method: &str, found: u64, budget: u64) -> bool {
     // Lossless: counts of some thousands.
     let change = found as f64 / budget.max(1) as f64 - 1.0;
-    let within = change.abs() <= TOLERANCE;
+    let within = found.abs_diff(budget) * 100 <= budget * TOLERANCE;
     let verdict = match (within, change > 0.0) {
         (true, _) => "within the budget",
         (false, true) => "TOO MANY",

@@ -89,6 +89,7 @@ impl Ask {
         let slot = &mut self.shapes[padding + magnitude.len()][usize::from(nonce.is_some())];
         let shape = slot.get_or_insert_with(|| Shape::new(&self.hashes, serial, nonce.is_some()));
         let at = shape.serial_at + padding;
+        shape.der[shape.serial_at..at].fill(0);
         shape.der[at..at + magnitude.len()].copy_from_slice(magnitude);
         if let Some(nonce) = nonce {
             shape.der[shape.nonce_at..shape.nonce_at + NONCE].copy_from_slice(nonce);
@@ -177,7 +178,8 @@ mod tests {
     /// What goes out is what the whole encoder would have made, for every length and with and without a nonce.
     #[test]
     fn pieces_make_the_whole() {
-        let ca = keystore_ca();
+        let authority = fill::Authority::new(pki::KeyKind::P256, pki::Time::from_unix(0)).unwrap();
+        let ca = authority.ca;
         let mut ask = Ask::new("h", "/x/", &ca, HashAlgorithm::Sha1, true);
         let hashes = IssuerHashes::of(HashAlgorithm::Sha1, &ca);
         for round in 0..3_u8 {
@@ -224,26 +226,5 @@ mod tests {
             encode(&mut out, octets);
             assert_eq!(out, text.as_bytes());
         }
-    }
-
-    fn keystore_ca() -> Certificate {
-        use pki::certificate_builder::{TbsCertificate, assemble, subject_der};
-        use pki::name_rules::{AttributeKind, SubjectAttribute};
-        let key = keystore::SigningKey::generate(pki::KeyKind::P256).unwrap();
-        let subject = [SubjectAttribute::new(AttributeKind::CommonName, "CA").unwrap()];
-        let algorithm = pki::SignatureAlgorithm::EcdsaSha256;
-        let tbs = TbsCertificate {
-            serial: Serial::from_be_bytes(&[1]).unwrap(),
-            signature_algorithm: algorithm,
-            issuer: &pki::Name::from_der(&subject_der(&subject)).unwrap(),
-            not_before: pki::Time::from_unix(0),
-            not_after: pki::Time::from_unix(1),
-            subject: &subject,
-            public_key: key.public_key(),
-            extensions: &[],
-        }
-        .to_der();
-        let signature = key.sign(algorithm, &tbs).unwrap();
-        Certificate::from_der(&assemble(&tbs, algorithm, &signature)).unwrap()
     }
 }

@@ -62,19 +62,20 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes note that it can be written to; the error if it could not be connected.
-    pub(crate) fn connected(&mut self) -> io::Result<()> {
-        match &self.stream {
-            Some(stream) => {
-                if let Some(error) = stream.take_error()? {
-                    return Err(error);
-                }
-                stream.peer_addr()?;
-                self.writable = true;
-                Ok(())
-            }
-            None => Ok(()),
+    /// Takes note that it can be written to; the error if it could not be connected. Only the first time costs
+    /// anything: afterwards the kernel says it again with every answer that comes.
+    pub(crate) fn becomes_writable(&mut self) -> io::Result<()> {
+        if self.writable {
+            return Ok(());
         }
+        if let Some(stream) = &self.stream {
+            if let Some(error) = stream.take_error()? {
+                return Err(error);
+            }
+            stream.peer_addr()?;
+            self.writable = true;
+        }
+        Ok(())
     }
 
     /// Whether it was ever writable: before that an error means that there was no connection.

@@ -223,7 +223,7 @@ impl<'a> Engine<'a> {
 
     fn next_request(&mut self, now: u64) -> Option<Pending> {
         if let Some(again) = self.again.pop_front() {
-            return Some(again);
+            return Some(Pending { sent: now, ..again });
         }
         let quota = match self.plan.length {
             Length::Requests(count) => count,
@@ -290,7 +290,9 @@ impl<'a> Engine<'a> {
         let index = event.token().0;
         let connection = &mut self.connections[index];
         if event.is_writable() {
-            let wrote = connection.connected().and_then(|()| connection.flush());
+            let wrote = connection
+                .becomes_writable()
+                .and_then(|()| connection.flush());
             if wrote.is_err() {
                 let failure = if connection.was_connected() {
                     Failure::Reset

@@ -36,14 +36,19 @@ struct Pause {
 impl Breaker {
     /// Whether a question may be asked now. Whoever gets leave must tell by [`Breaker::note`] or [`Breaker::forget`].
     pub(crate) fn lets_through(&mut self, now: Instant) -> bool {
-        match &mut self.pause {
-            None => true,
-            Some(pause) if pause.trying || now < pause.until => false,
-            Some(pause) => {
-                pause.trying = true;
-                true
-            }
+        let lets = self.would_let_through(now);
+        if let Some(pause) = &mut self.pause
+            && lets
+        {
+            pause.trying = true;
         }
+        lets
+    }
+
+    /// Whether [`Breaker::lets_through`] would say yes.
+    pub(crate) fn would_let_through(&self, now: Instant) -> bool {
+        self.pause
+            .is_none_or(|pause| !pause.trying && pause.until <= now)
     }
 
     /// Takes note of what became of a question.

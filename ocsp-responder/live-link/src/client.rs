@@ -1,8 +1,8 @@
 //! The edge's half: asks, waits no longer than its deadline, and learns when asking is no use.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,14 +11,13 @@ use crate::breaker::{Breaker, Experience};
 use crate::connection::Connection;
 use crate::frame::MAX_QUESTION;
 
-/// Asks a presigner, over a connection that it makes when one is needed. Belongs to one thread, whose runtime must be a
-/// local one.
+/// Asks a presigner, over a connection that it makes when one is needed.
 #[derive(Debug)]
 pub struct Client {
-    socket: Rc<PathBuf>,
+    socket: Arc<PathBuf>,
     deadline: Duration,
-    breaker: RefCell<Breaker>,
-    connection: RefCell<Option<Connection>>,
+    breaker: Mutex<Breaker>,
+    connection: Mutex<Option<Connection>>,
 }
 
 /// What came of a question.
@@ -36,10 +35,10 @@ impl Client {
     /// For the presigner that listens on `socket`. Nobody waits for longer than `deadline`.
     pub fn new(socket: PathBuf, deadline: Duration) -> Self {
         Self {
-            socket: Rc::new(socket),
+            socket: Arc::new(socket),
             deadline,
-            breaker: RefCell::default(),
-            connection: RefCell::default(),
+            breaker: Mutex::default(),
+            connection: Mutex::default(),
         }
     }
 
@@ -76,15 +75,20 @@ impl Client {
 
     /// Whether the presigner is taken for away, so that it is hardly asked.
     pub fn is_away(&self) -> bool {
-        self.breaker.borrow().is_open()
+        lock(&self.breaker).is_open()
+    }
+
+    /// Whether a question would be sent now, and not given up at once.
+    pub fn would_ask(&self) -> bool {
+        lock(&self.breaker).would_let_through(Instant::now())
     }
 
     /// Sends a question; none when too many wait already.
     fn put(&self, request: &[u8]) -> Option<crate::waiting::Place> {
-        let mut connection = self.connection.borrow_mut();
+        let mut connection = lock(&self.connection);
         let connection = match &mut *connection {
             Some(connection) if !connection.has_ended() => connection,
-            none => none.insert(Connection::open(Rc::clone(&self.socket))),
+            none => none.insert(Connection::open(Arc::clone(&self.socket))),
         };
         connection.ask(self.deadline, request)
     }
@@ -98,7 +102,7 @@ struct Leave<'a> {
 
 impl<'a> Leave<'a> {
     fn of(client: &'a Client) -> Option<Self> {
-        let given = client.breaker.borrow_mut().lets_through(Instant::now());
+        let given = lock(&client.breaker).lets_through(Instant::now());
         given.then(|| Self {
             client,
             noted: Cell::new(false),
@@ -107,11 +111,11 @@ impl<'a> Leave<'a> {
 
     fn note(&self, experience: Experience) {
         self.noted.set(true);
-        let mut breaker = self.client.breaker.borrow_mut();
+        let mut breaker = lock(&self.client.breaker);
         breaker.note(experience, Instant::now());
         if breaker.is_open() {
             // The next one tries on a new connection: this one may be stuck.
-            self.client.connection.take();
+            lock(&self.client.connection).take();
         }
     }
 }
@@ -119,7 +123,12 @@ impl<'a> Leave<'a> {
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
         if !self.noted.get() {
-            self.client.breaker.borrow_mut().forget();
+            lock(&self.client.breaker).forget();
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds a lock, so what a poisoned one guards is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,8 @@
 //! One connection of a client, driven by a task of its own.
 
-use std::cell::RefCell;
 use std::io;
-use std::path::PathBuf;
-use std::rc::Rc;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
@@ -22,20 +21,20 @@ const MOST_WAITING: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Connection {
     questions: mpsc::UnboundedSender<BytesMut>,
-    waiting: Rc<RefCell<Waiting>>,
+    waiting: Waiting,
     task: AbortHandle,
 }
 
 impl Connection {
     /// Connects beside; until then questions wait.
-    pub(crate) fn open(socket: Rc<PathBuf>) -> Self {
+    pub(crate) fn open(socket: Arc<PathBuf>) -> Self {
         let (questions, asked) = mpsc::unbounded_channel();
-        let waiting = Rc::new(RefCell::new(Waiting::default()));
-        let answers = Rc::clone(&waiting);
-        let task = tokio::task::spawn_local(async move {
+        let waiting = Waiting::default();
+        let answers = waiting.clone();
+        let task = tokio::spawn(async move {
             // Why it ended does not matter here: whoever waits learns that it did.
             let _ = converse(&socket, asked, &answers).await;
-            answers.borrow_mut().fail();
+            answers.fail();
         });
         Self {
             questions,
@@ -50,7 +49,7 @@ impl Connection {
 
     /// Sends a question; none when too many wait already.
     pub(crate) fn ask(&self, patience: Duration, request: &[u8]) -> Option<Place> {
-        let place = Waiting::register(&self.waiting, MOST_WAITING)?;
+        let place = self.waiting.register(MOST_WAITING)?;
         let mut frame = BytesMut::with_capacity(request.len() + 16);
         QuestionFrame::put(&mut frame, place.id, patience, request);
         self.questions.send(frame).ok()?;
@@ -65,9 +64,9 @@ impl Drop for Connection {
 }
 
 async fn converse(
-    socket: &PathBuf,
+    socket: &Path,
     mut asked: mpsc::UnboundedReceiver<BytesMut>,
-    waiting: &RefCell<Waiting>,
+    waiting: &Waiting,
 ) -> io::Result<()> {
     let mut pipe = Pipe::new(UnixStream::connect(socket).await?);
     pipe.outgoing().put_slice(GREETING);
@@ -79,7 +78,7 @@ async fn converse(
                     return Ok(());
                 }
                 while let Some(answer) = AnswerFrame::take(&mut pipe.received).map_err(io::Error::other)? {
-                    waiting.borrow_mut().answered(answer);
+                    waiting.answered(answer);
                 }
             }
         }

@@ -1,17 +1,19 @@
 //! The questions of one connection that wait for their answers.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::frame::AnswerFrame;
 
-/// Who waits, by id.
+/// Who waits; clones share the list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waiting(Arc<Mutex<List>>);
+
 #[derive(Debug, Default)]
-pub(crate) struct Waiting {
+struct List {
     last: u64,
     asked: HashMap<u64, oneshot::Sender<Bytes>>,
 }
@@ -21,13 +23,13 @@ pub(crate) struct Waiting {
 pub(crate) struct Place {
     pub(crate) id: u64,
     pub(crate) answer: oneshot::Receiver<Bytes>,
-    waiting: Rc<RefCell<Waiting>>,
+    waiting: Waiting,
 }
 
 impl Waiting {
     /// A place for one more, unless `most` wait already.
-    pub(crate) fn register(waiting: &Rc<RefCell<Self>>, most: usize) -> Option<Place> {
-        let mut list = waiting.borrow_mut();
+    pub(crate) fn register(&self, most: usize) -> Option<Place> {
+        let mut list = self.list();
         if list.asked.len() >= most {
             return None;
         }
@@ -38,25 +40,31 @@ impl Waiting {
         Some(Place {
             id,
             answer,
-            waiting: Rc::clone(waiting),
+            waiting: self.clone(),
         })
     }
 
     /// Gives an answer to whoever waits for it. Nobody may: it gave up, or the other side made the id up.
-    pub(crate) fn answered(&mut self, answer: AnswerFrame) {
-        if let Some(asked) = self.asked.remove(&answer.id) {
+    pub(crate) fn answered(&self, answer: AnswerFrame) {
+        let asked = self.list().asked.remove(&answer.id);
+        if let Some(asked) = asked {
             let _ = asked.send(answer.response);
         }
     }
 
     /// The connection is gone, and with it every answer.
-    pub(crate) fn fail(&mut self) {
-        self.asked.clear();
+    pub(crate) fn fail(&self) {
+        self.list().asked.clear();
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        // Nothing panics while it holds the lock, so a poisoned list is a whole one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.waiting.borrow_mut().asked.remove(&self.id);
+        self.waiting.list().asked.remove(&self.id);
     }
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::fresh::Bucket;
+
 /// A number that one thread changes and others read.
 #[derive(Debug, Default)]
 pub(crate) struct Cell(AtomicU64);
@@ -25,6 +27,8 @@ impl Cell {
 /// What became of an OCSP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// An answer signed for this request, whatever it says.
+    Fresh,
     Good,
     InternalError,
     Malformed,
@@ -50,7 +54,8 @@ pub(crate) enum Hash {
     Sha256,
 }
 
-pub(crate) const OUTCOMES: [(Outcome, &str); 7] = [
+pub(crate) const OUTCOMES: [(Outcome, &str); 8] = [
+    (Outcome::Fresh, "fresh"),
     (Outcome::Good, "good"),
     (Outcome::InternalError, "internal_error"),
     (Outcome::Malformed, "malformed"),
@@ -73,10 +78,36 @@ pub(crate) const REFUSAL_STATUSES: [u16; 3] = [400, 404, 405];
 /// Upper bounds of the latency histogram are 2^k microseconds, k from 0.
 pub(crate) const LATENCY_BUCKETS: usize = 24;
 
+/// What became of a request that an answer signed ahead cannot satisfy: one with a nonce, or about several certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FreshOutcome {
+    /// The presigner answered.
+    Answered,
+    /// The presigner cannot be reached, or says that it cannot now.
+    Away,
+    /// The issuer's policy is to ignore nonces, or no presigner is configured.
+    Ignored,
+    /// The presigner did not answer in time.
+    Late,
+    /// Too many in too short a time.
+    OverBudget,
+}
+
+pub(crate) const FRESH_OUTCOMES: [(FreshOutcome, &str); 5] = [
+    (FreshOutcome::Answered, "answered"),
+    (FreshOutcome::Away, "away"),
+    (FreshOutcome::Ignored, "ignored"),
+    (FreshOutcome::Late, "late"),
+    (FreshOutcome::OverBudget, "over_budget"),
+];
+
 /// The OCSP requests of one issuer, seen by one thread.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub(crate) struct OcspCells([[[Cell; 3]; 3]; 7]);
+pub(crate) struct OcspCells {
+    answers: [[[Cell; 3]; 3]; 8],
+    fresh: [Cell; 5],
+}
 
 impl OcspCells {
     pub(crate) fn count(&self, outcome: Outcome, method: By, hash: Hash) {
@@ -84,7 +115,11 @@ impl OcspCells {
     }
 
     pub(crate) fn cell(&self, outcome: Outcome, method: By, hash: Hash) -> &Cell {
-        &self.0[outcome as usize][method as usize][hash as usize]
+        &self.answers[outcome as usize][method as usize][hash as usize]
+    }
+
+    pub(crate) fn fresh(&self, outcome: FreshOutcome) -> &Cell {
+        &self.fresh[outcome as usize]
     }
 }
 
@@ -147,6 +182,7 @@ pub(crate) struct Cells {
     pub(crate) cores: PerCore<CoreCells>,
     issuers: Mutex<BTreeMap<String, PerCore<OcspCells>>>,
     objects: Mutex<BTreeMap<(String, String), PerCore<ObjectCells>>>,
+    budgets: Mutex<BTreeMap<String, Arc<Bucket>>>,
     refusals: Mutex<BTreeMap<(String, &'static str), u64>>,
 }
 
@@ -156,6 +192,7 @@ impl Cells {
             cores: per_core(cores),
             issuers: Mutex::default(),
             objects: Mutex::default(),
+            budgets: Mutex::default(),
             refusals: Mutex::default(),
         }
     }
@@ -167,6 +204,11 @@ impl Cells {
                 .entry(issuer.to_owned())
                 .or_insert_with(|| per_core(self.cores.len())),
         )
+    }
+
+    /// What is used up of an issuer's budget for fresh answers; the same in every generation.
+    pub(crate) fn budget(&self, issuer: &str) -> Arc<Bucket> {
+        Arc::clone(lock(&self.budgets).entry(issuer.to_owned()).or_default())
     }
 
     /// The cells of an issuer's objects of one role; the same ones in every generation.

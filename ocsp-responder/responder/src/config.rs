@@ -26,6 +26,12 @@ use telemetry::DaemonConfig;
 ///     [limits]
 ///     connections = 20000
 ///
+///     [fresh]                                      # answers that the presigner signs while a client waits
+///     socket = "/run/avouch/ocsp-live.sock"        # of the presigner, or of a forwarder to it
+///     per_second = 200                             # for each issuer
+///     per_network_per_second = 50                  # for each network of clients, /24 or /56
+///     deadline_ms = 50                             # then the answer signed ahead goes out
+///
 ///     [cache]
 ///     ocsp_max_age_seconds = 3600
 ///
@@ -54,6 +60,9 @@ pub struct Config {
     /// What a client may use up.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// Answers that are signed while a client waits.
+    #[serde(default)]
+    pub fresh: FreshConfig,
     /// How long caches may keep what is served.
     #[serde(default)]
     pub cache: CacheConfig,
@@ -92,6 +101,21 @@ pub struct LimitsConfig {
     pub drain_seconds: u64,
     /// How long this edge may be behind the publication and still call itself ready.
     pub lag_seconds: u64,
+}
+
+/// Answers that the presigner signs while a client waits: with the client's nonce, or about several certificates.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FreshConfig {
+    /// The Unix socket of the presigner, or of a forwarder to it. Without it, everything is answered from what was
+    /// signed ahead.
+    pub socket: Option<PathBuf>,
+    /// So many of them for each issuer in a second.
+    pub per_second: u32,
+    /// So many of them for each network of clients in a second (/24 of IPv4, /56 of IPv6).
+    pub per_network_per_second: u32,
+    /// How long a client is kept waiting for one.
+    pub deadline_ms: u64,
 }
 
 /// How long caches may keep what is served; never longer than it is valid or than until it is renewed (HTTP-10).
@@ -145,6 +169,17 @@ impl Default for LimitsConfig {
             write_stall_seconds: 30,
             drain_seconds: 10,
             lag_seconds: 30,
+        }
+    }
+}
+
+impl Default for FreshConfig {
+    fn default() -> Self {
+        Self {
+            socket: None,
+            per_second: 200,
+            per_network_per_second: 50,
+            deadline_ms: 50,
         }
     }
 }

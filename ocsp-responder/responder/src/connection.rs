@@ -13,6 +13,8 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::fresh::Network;
+
 /// Time in sweeps; only differences count.
 pub(crate) type Tick = u32;
 
@@ -73,6 +75,12 @@ impl Account {
     /// Whether it waits for the client to take what is sent.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked.get()
+    }
+
+    /// The client's network; all clients whose address is not known are in one.
+    pub(crate) fn network(&self) -> Network {
+        let peer = self.stream.borrow().peer_addr();
+        peer.map_or(Network::UNKNOWN, |peer| Network::of(peer.ip()))
     }
 
     /// Sweeps since the phase began (or, while writing, since the client last took something).

@@ -205,7 +205,7 @@ impl Core {
     /// Answers whatever comes on a connection; `octets` are what was read of it already.
     async fn converse_by_hyper(&self, account: &Rc<Account>, octets: Vec<u8>) {
         let service = service_fn(|request: Request<Incoming>| async move {
-            let reply = self.handler.handle(request).await;
+            let reply = self.handler.handle(request, account).await;
             account.answering();
             let is_last = account.is_last();
             Ok::<_, Infallible>(if is_last { closing(reply) } else { reply })

@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::Config;
 use crate::cells::Cells;
 use crate::core::{self, Limits};
+use crate::fresh::{Budgets, Fresh};
 use crate::hand_over::{Giver, Inherited};
 use crate::handle::Handler;
 use crate::keeper::{FirstLook, Keeper};
@@ -87,6 +88,7 @@ impl Edge {
             inherited.check(&live.load())?;
         }
         let limits = Limits::share(&config.limits, cores, sockets::room_for_connections());
+        let budgets = Arc::new(Budgets::new(&config.fresh));
         let mut status = Vec::with_capacity(cores);
         let mut ends = Vec::with_capacity(cores);
         for (core, listener) in listeners.into_iter().enumerate() {
@@ -97,6 +99,7 @@ impl Edge {
                 Arc::clone(&live),
                 config.cache.clone(),
                 config.limits.request_octets,
+                Fresh::new(&config.fresh, Arc::clone(&budgets)),
             );
             if succession.admin.is_some() {
                 status.push(listener.try_clone()?);

@@ -10,15 +10,19 @@ use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use pki::ocsp::fresh_response::response_status;
 use pki::{Clock, Time};
 
-use crate::cells::{By, Cells, CoreCells, Outcome};
+use crate::cells::{By, Cells, CoreCells, FreshOutcome, Outcome};
 use crate::conditional::not_modified;
+use crate::connection::Account;
+use crate::fresh::Fresh;
 use crate::http_time::{HttpDate, header_value, http_date};
 use crate::live::{Live, StaticObject};
-use crate::ocsp::{self, Said, Signed, Verdict};
+use crate::ocsp::{self, Question, Said, Signed, Verdict};
 use crate::response::{
-    OCSP_RESPONSE, Reply, caching, closing, expires, method_not_allowed, ocsp_error, text,
+    OCSP_RESPONSE, Reply, caching, closing, expires, for_one_client, method_not_allowed,
+    ocsp_error, text,
 };
 use crate::{CacheConfig, get_path, object};
 
@@ -31,6 +35,7 @@ pub(crate) struct Handler {
     pub(crate) date: RefCell<Date>,
     pub(crate) live: Arc<ArcSwap<Live>>,
     pub(crate) request_octets: usize,
+    pub(crate) fresh: Fresh,
 }
 
 type BoxedError = Box<dyn std::error::Error + Send + Sync>;
@@ -40,6 +45,16 @@ pub(crate) struct Date {
     of: Time,
     text: HttpDate,
     value: HeaderValue,
+}
+
+/// What the head of a request leaves to do.
+enum Left {
+    /// Nothing.
+    Nothing(Reply),
+    /// To answer these octets of an OCSP request.
+    Ocsp(Vec<u8>, By),
+    /// To read an OCSP request.
+    Body,
 }
 
 /// The path of a request, sorted out.
@@ -58,6 +73,7 @@ impl Handler {
         live: Arc<ArcSwap<Live>>,
         cache: CacheConfig,
         request_octets: usize,
+        fresh: Fresh,
     ) -> Self {
         let now = clock.now();
         let date = RefCell::new(Date::of(now));
@@ -69,6 +85,7 @@ impl Handler {
             date,
             live,
             request_octets,
+            fresh,
         }
     }
 
@@ -76,15 +93,20 @@ impl Handler {
     pub(crate) async fn handle<B: Body<Error: Into<BoxedError>>>(
         &self,
         request: Request<B>,
+        account: &Account,
     ) -> Reply {
         let start = Instant::now();
-        let reply = self.route(request).await;
+        let reply = self.route(request, account).await;
         let nanoseconds = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.own_cells().took(nanoseconds, 1);
         reply
     }
 
-    async fn route<B: Body<Error: Into<BoxedError>>>(&self, request: Request<B>) -> Reply {
+    async fn route<B: Body<Error: Into<BoxedError>>>(
+        &self,
+        request: Request<B>,
+        account: &Account,
+    ) -> Reply {
         if !has_one_host(&request) {
             self.own_cells().refuse(400);
             let reply = text(
@@ -96,13 +118,14 @@ impl Handler {
         }
         let (head, body) = request.into_parts();
         match self.by_head(&head) {
-            Some(reply) => reply,
-            None => self.by_body(body).await,
+            Left::Nothing(reply) => reply,
+            Left::Ocsp(der, method) => self.ocsp(&der, Some(&head.headers), method, account).await,
+            Left::Body => self.by_body(body, account).await,
         }
     }
 
-    /// The response to a request whose head says it all; `None` for an OCSP request by POST.
-    fn by_head(&self, head: &request::Parts) -> Option<Reply> {
+    /// As far as the head says it all.
+    fn by_head(&self, head: &request::Parts) -> Left {
         let live = self.live.load();
         let reply = match (place(&live, head.uri.path()), &head.method) {
             (Place::Outside, method) => {
@@ -128,10 +151,10 @@ impl Handler {
                 reply
             }
             (Place::Object(_), _) => self.refuse_method("GET, HEAD"),
-            (Place::Ocsp(rest), &Method::GET) => self.by_path(rest, &head.headers, By::Get),
-            (Place::Ocsp(rest), &Method::HEAD) => self.by_path(rest, &head.headers, By::Head),
+            (Place::Ocsp(rest), &Method::GET) => return self.by_path(rest, By::Get),
+            (Place::Ocsp(rest), &Method::HEAD) => return self.by_path(rest, By::Head),
             (Place::Ocsp(rest), &Method::POST) if rest.trim_matches('/').is_empty() => {
-                return None;
+                return Left::Body;
             }
             (Place::Ocsp(_), &Method::POST) => {
                 self.own_cells().refuse(404);
@@ -143,30 +166,80 @@ impl Handler {
             }
             (Place::Ocsp(_), _) => self.refuse_method("GET, HEAD, POST"),
         };
-        Some(reply)
+        Left::Nothing(reply)
     }
 
-    fn by_path(&self, rest: &str, headers: &HeaderMap, method: By) -> Reply {
+    fn by_path(&self, rest: &str, method: By) -> Left {
         let mut der = Vec::new();
         match get_path::decode(rest, self.request_octets, &mut der) {
-            Some(()) => self.ocsp(&der, Some(headers), method),
-            None => self.malformed(method),
+            Some(()) => Left::Ocsp(der, method),
+            None => Left::Nothing(self.malformed(method)),
         }
     }
 
-    async fn by_body<B: Body<Error: Into<BoxedError>>>(&self, body: B) -> Reply {
+    async fn by_body<B: Body<Error: Into<BoxedError>>>(&self, body: B, account: &Account) -> Reply {
         match Limited::new(body, self.request_octets).collect().await {
-            Ok(body) => self.ocsp(&body.to_bytes(), None, By::Post),
+            Ok(body) => self.ocsp(&body.to_bytes(), None, By::Post, account).await,
             // Too long, or cut off: what is left of it is not read.
             Err(_) => closing(self.malformed(By::Post)),
         }
     }
 
     /// Answers the octets of an OCSP request; `conditions` are given where 304 is possible.
-    fn ocsp(&self, der: &[u8], conditions: Option<&HeaderMap>, method: By) -> Reply {
+    async fn ocsp(
+        &self,
+        der: &[u8],
+        conditions: Option<&HeaderMap>,
+        method: By,
+        account: &Account,
+    ) -> Reply {
+        if let Some(reply) = self.freshly(der, method, account).await {
+            return reply;
+        }
         let live = self.live.load();
         let now = self.clock.now();
-        self.say(&ocsp::answer(&live, der, now), conditions, method, now)
+        let verdict = match ocsp::read(&live, der, self.fresh.is_there()) {
+            Ok(question) => self.presigned(&question, now),
+            Err(refused) => Verdict::refused(refused),
+        };
+        self.say(&verdict, conditions, method, now)
+    }
+
+    /// The presigner's answer to a request that wants one; `None` if what was signed ahead must do.
+    async fn freshly(&self, der: &[u8], method: By, account: &Account) -> Option<Reply> {
+        // Nothing of the live set is held while the presigner is at work.
+        let (cells, budget, hash) = {
+            let live = self.live.load();
+            let question = ocsp::read(&live, der, self.fresh.is_there()).ok()?;
+            let issuer = question.wants_fresh()?;
+            let (cells, budget) = (Arc::clone(&issuer.cells), Arc::clone(&issuer.budget));
+            (cells, budget, question.hash())
+        };
+        let cells = &cells[self.core];
+        let asked = self.fresh.ask(&budget, account, der).await;
+        match asked.and_then(|response| {
+            let outcome = fresh_outcome(&response).ok_or(FreshOutcome::Away)?;
+            Ok((response, outcome))
+        }) {
+            Ok((response, outcome)) => {
+                cells.fresh(FreshOutcome::Answered).add(1);
+                cells.count(outcome, method, hash);
+                Some(for_one_client(response, self.date()))
+            }
+            Err(missed) => {
+                cells.fresh(missed).add(1);
+                None
+            }
+        }
+    }
+
+    /// What was signed ahead for a question, whatever else it may have wanted.
+    pub(crate) fn presigned<'a>(&self, question: &Question<'a>, now: Time) -> Verdict<'a> {
+        if let Some(issuer) = question.ignores_nonce() {
+            let cells = &issuer.cells[self.core];
+            cells.fresh(FreshOutcome::Ignored).add(1);
+        }
+        question.presigned(now)
     }
 
     fn malformed(&self, method: By) -> Reply {
@@ -259,6 +332,18 @@ impl Date {
             value: header_value(&text),
         }
     }
+}
+
+/// How a response of the presigner is counted; `None` if it is none.
+fn fresh_outcome(response: &[u8]) -> Option<Outcome> {
+    Some(match response_status(response)? {
+        0 => Outcome::Fresh,
+        1 => Outcome::Malformed,
+        2 => Outcome::InternalError,
+        3 => Outcome::TryLater,
+        6 => Outcome::Unauthorized,
+        _ => return None,
+    })
 }
 
 /// Extra leading slashes mean nothing (HTTP-04); all other slashes stay.

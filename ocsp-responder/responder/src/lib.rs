@@ -9,6 +9,7 @@
 //! - [`Edge`] starts it all; `core` is one thread's accept loop, `connection` its guard against slow clients;
 //! - `fast` answers the common shape of OCSP request in place; all else goes to hyper and to
 //! - `handle`, which routes a request to `ocsp` (the answers) or `object` (CRLs and certificates, as they are);
+//! - `fresh` is the way to the presigner, for the few requests that no answer signed ahead can satisfy;
 //! - `live` is the set that is served, `load` verifies a generation of it, `follow` swaps it in;
 //! - `keeper` keeps it followed, and `hand_over` gives the edge's place to a new process;
 //! - `readiness` and `metrics` tell how it is.
@@ -24,6 +25,7 @@ mod core;
 mod edge;
 mod fast;
 mod follow;
+mod fresh;
 mod freshness;
 mod gentle;
 mod get_path;
@@ -42,6 +44,6 @@ mod response;
 mod sockets;
 mod state_lock;
 
-pub use config::{CacheConfig, Config, LimitsConfig, TrustConfig};
+pub use config::{CacheConfig, Config, FreshConfig, LimitsConfig, TrustConfig};
 pub use edge::{Edge, Running, Succession};
 pub use hand_over::{Inherited, take_over};

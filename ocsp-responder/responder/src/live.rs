@@ -12,6 +12,7 @@ use pki::{Certificate, CrlNumber, Time};
 use publication::Manifest;
 
 use crate::cells::{ObjectCells, OcspCells, PerCore};
+use crate::fresh::Bucket;
 use crate::freshness::Freshness;
 
 /// Everything that is served at one moment.
@@ -60,6 +61,10 @@ impl Channel {
 pub(crate) struct Answers {
     pub(crate) layered: Layered,
     pub(crate) cells: PerCore<OcspCells>,
+    /// Its policy is to answer nonces by the answers signed ahead (OCSP-16).
+    pub(crate) ignores_nonces: bool,
+    /// For answers signed while a client waits.
+    pub(crate) budget: Arc<Bucket>,
 }
 
 /// A CRL, a certificate or whatever else is served as it is.

@@ -79,6 +79,11 @@ pub(crate) fn load(
             Arc::new(Answers {
                 layered,
                 cells: cells.issuer(&manifest.issuer),
+                ignores_nonces: manifest
+                    .settings
+                    .get("nonce")
+                    .is_some_and(|nonce| nonce == "ignore"),
+                budget: cells.budget(&manifest.issuer),
             })
         }),
         sets,

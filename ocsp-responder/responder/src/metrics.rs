@@ -9,7 +9,8 @@ use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts};
 
 use crate::cells::{
-    Cells, CoreCells, HASHES, LATENCY_BUCKETS, METHODS, OBJECT_STATUSES, OUTCOMES, REFUSAL_STATUSES,
+    Cells, CoreCells, FRESH_OUTCOMES, HASHES, LATENCY_BUCKETS, METHODS, OBJECT_STATUSES, OUTCOMES,
+    REFUSAL_STATUSES,
 };
 use crate::live::Live;
 
@@ -73,6 +74,17 @@ impl EdgeCollector {
                 add(&objects, &[&issuer, &role, &status.to_string()], count);
             }
         }
+        let fresh = counter(
+            "avouch_edge_fresh_answers_total",
+            "Requests with a nonce or about several certificates, by what became of an answer signed for them",
+            &["issuer", "outcome"],
+        )?;
+        for (issuer, cores) in self.cells.issuers() {
+            for (outcome, name) in FRESH_OUTCOMES {
+                let count = cores.iter().map(|core| core.fresh(outcome).get()).sum();
+                add(&fresh, &[&issuer, name], count);
+            }
+        }
         let refused = counter(
             "avouch_edge_http_refusals_total",
             "Requests that reach nothing, by HTTP status",
@@ -83,7 +95,7 @@ impl EdgeCollector {
                 .with_label_values(&[&status.to_string()])
                 .inc_by(self.sum(|core| core.refusals[index].get()));
         }
-        let mut families = collect(&[&ocsp, &objects, &refused]);
+        let mut families = collect(&[&ocsp, &fresh, &objects, &refused]);
         families.push(self.latency());
         Ok(families)
     }
@@ -240,7 +252,7 @@ impl EdgeCollector {
         metric.set_histogram(histogram);
         let mut family = MetricFamily::default();
         family.set_name("avouch_edge_request_seconds".to_owned());
-        family.set_help("From a request in memory to its response in memory; requests that came together share their time".to_owned());
+        family.set_help("From a request in memory to its response in memory; requests that came together share their time, and a few wait for the presigner".to_owned());
         family.set_field_type(MetricType::HISTOGRAM);
         family.set_metric(vec![metric]);
         family

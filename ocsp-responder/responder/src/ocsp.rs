@@ -14,12 +14,23 @@ use crate::cells::{By, CoreCells, Hash, Outcome};
 use crate::freshness::Freshness;
 use crate::live::{Answers, Live};
 
-/// A well-formed request about one certificate, by an issuer that may be ours.
+/// A well-formed request about certificates of one issuer, which may be ours.
 pub(crate) struct Question<'a> {
     issuers: &'a [Arc<Answers>],
     serial: Serial,
     algorithm: HashAlgorithm,
     hash: Hash,
+    wish: Wish,
+}
+
+/// What an answer signed ahead cannot satisfy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Nothing,
+    /// A nonce that nobody echoes here (OCSP-16).
+    IgnoredNonce,
+    Nonce,
+    SeveralCertificates,
 }
 
 /// A request that gets an OCSP error whatever was signed.
@@ -50,8 +61,12 @@ pub(crate) struct Signed<'a> {
     pub(crate) freshness: Freshness,
 }
 
-/// Reads a request and finds its issuer.
-pub(crate) fn read<'a>(live: &'a Live, der: &[u8]) -> Result<Question<'a>, Refused<'a>> {
+/// Reads a request and finds its issuer; `fresh` if there is somebody who signs answers for single requests.
+pub(crate) fn read<'a>(
+    live: &'a Live,
+    der: &[u8],
+    fresh: bool,
+) -> Result<Question<'a>, Refused<'a>> {
     let refused = |status, issuer, hash| Refused {
         status,
         issuer,
@@ -75,10 +90,14 @@ pub(crate) fn read<'a>(live: &'a Live, der: &[u8]) -> Result<Question<'a>, Refus
         return Err(unauthorized(None, hash));
     }
     // An answer signed ahead is about one certificate; part of an answer is none (OCSP-10).
-    if request.count() != 1 {
+    if request.count() != 1 && !fresh {
         return Err(unauthorized(None, hash));
     }
     let issuers = live.issuers(&id);
+    // Nobody signs for two issuers.
+    if request.count() != 1 && !are_of_one_issuer(live, &request, issuers) {
+        return Err(unauthorized(None, hash));
+    }
     let Some(serial) = id.serial_number() else {
         return Err(unauthorized(issuers.first().map(AsRef::as_ref), hash));
     };
@@ -87,24 +106,56 @@ pub(crate) fn read<'a>(live: &'a Live, der: &[u8]) -> Result<Question<'a>, Refus
         serial,
         algorithm,
         hash,
+        wish: Wish::of(&request, issuers, fresh),
     })
 }
 
-/// What the answers signed ahead say to the octets of a request.
-pub(crate) fn answer<'a>(live: &'a Live, der: &[u8], now: Time) -> Verdict<'a> {
-    match read(live, der) {
-        Ok(question) => question.presigned(now),
-        Err(Refused {
-            status,
-            issuer,
-            hash,
-        }) => Verdict::error(status, issuer, hash),
+/// Whether all its CertIDs, by whatever hash, mean these issuers and nobody else.
+fn are_of_one_issuer(live: &Live, request: &OcspRequest<'_>, issuers: &[Arc<Answers>]) -> bool {
+    let same = |id| {
+        let others = live.issuers(&id);
+        others.len() == issuers.len() && others.iter().zip(issuers).all(|(a, b)| Arc::ptr_eq(a, b))
+    };
+    !issuers.is_empty() && request.cert_ids().all(same)
+}
+
+impl Wish {
+    fn of(request: &OcspRequest<'_>, issuers: &[Arc<Answers>], fresh: bool) -> Self {
+        let has_nonce = request.nonce_value().is_some();
+        match issuers.first() {
+            Some(_) if request.count() != 1 => Self::SeveralCertificates,
+            Some(issuer) if has_nonce && fresh && !issuer.ignores_nonces => Self::Nonce,
+            Some(_) if has_nonce => Self::IgnoredNonce,
+            _ => Self::Nothing,
+        }
     }
 }
 
 impl<'a> Question<'a> {
+    /// The hash of its first CertID.
+    pub(crate) fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The issuer from which an answer signed for this request is wanted.
+    pub(crate) fn wants_fresh(&self) -> Option<&'a Answers> {
+        let wants = matches!(self.wish, Wish::Nonce | Wish::SeveralCertificates);
+        self.issuers.first().filter(|_| wants).map(AsRef::as_ref)
+    }
+
+    /// The issuer whose request has a nonce that nobody echoes.
+    pub(crate) fn ignores_nonce(&self) -> Option<&'a Answers> {
+        let ignores = self.wish == Wish::IgnoredNonce;
+        self.issuers.first().filter(|_| ignores).map(AsRef::as_ref)
+    }
+
     /// The answer that was signed ahead, if there is one that may leave now.
     pub(crate) fn presigned(&self, now: Time) -> Verdict<'a> {
+        if self.wish == Wish::SeveralCertificates {
+            // Soon there may be an answer for all of them again.
+            let first = self.issuers.first().map(AsRef::as_ref);
+            return Verdict::error(ErrorStatus::TryLater, first, self.hash);
+        }
         let mut stale = None;
         for issuer in self.issuers {
             let answer = match issuer.layered.get(self.serial.as_bytes()) {
@@ -162,6 +213,11 @@ impl<'a> Verdict<'a> {
             issuer,
             hash,
         }
+    }
+
+    /// The verdict about a request that [`read`] refuses.
+    pub(crate) fn refused(refused: Refused<'a>) -> Self {
+        Self::error(refused.status, refused.issuer, refused.hash)
     }
 
     /// The verdict about octets that are no OCSP request.

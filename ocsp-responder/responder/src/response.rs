@@ -22,7 +22,12 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// An OCSP error: HTTP 200, so that clients read it (HTTP-08), and never kept by a cache (HTTP-13).
 pub(crate) fn ocsp_error(status: ErrorStatus, date: HeaderValue) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from_static(status.der())));
+    for_one_client(Bytes::from_static(status.der()), date)
+}
+
+/// An OCSP response that no cache may give to anybody else.
+pub(crate) fn for_one_client(response: Bytes, date: HeaderValue) -> Reply {
+    let mut reply = Response::new(Full::new(response));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, OCSP_RESPONSE);
     headers.insert(DATE, date);

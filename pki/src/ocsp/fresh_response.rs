@@ -15,6 +15,7 @@
 //! [`Template::response`]: crate::ocsp::response::Template::response
 
 use crate::der_encode::{self as der, tag};
+use crate::der_read;
 use crate::ocsp::cert_id::IssuerHashes;
 use crate::ocsp::response::CertStatus;
 use crate::{Certificate, RevocationReason, Serial, Time, oid};
@@ -62,6 +63,17 @@ pub fn response_data(
         &der::tlv(tag::SEQUENCE, &singles),
         &extensions,
     ])
+}
+
+/// The responseStatus of an OCSPResponse, of which nothing else is judged; `None` if it is none.
+pub fn response_status(response: &[u8]) -> Option<u8> {
+    let outer = der_read::single(response, "OCSPResponse").ok()?;
+    let mut fields = outer.expect(tag::SEQUENCE, "OCSPResponse").ok()?.reader();
+    let status = fields.expect(tag::ENUMERATED, "responseStatus").ok()?;
+    match status.content {
+        [code] => Some(*code),
+        _ => None,
+    }
 }
 
 fn single_response(answer: &FreshAnswer<'_>, times: Times) -> Vec<u8> {
@@ -205,6 +217,31 @@ mod tests {
                 let response = bench.sign(&answers[..count], nonce);
                 assert_eq!(fresh_violations(&response, &expected), Ok(vec![]));
             }
+        }
+    }
+
+    #[test]
+    fn statuses() {
+        use crate::ocsp::response::ErrorStatus;
+        let bench = Bench::new();
+        let issuer = IssuerHashes::of(HashAlgorithm::Sha1, &bench.ca.certificate);
+        let serial = Serial::from_be_bytes(&[7]).unwrap();
+        let status = CertStatus::Good;
+        let answer = FreshAnswer {
+            issuer: &issuer,
+            serial,
+            status,
+        };
+        assert_eq!(response_status(&bench.sign(&[answer], None)), Some(0));
+        assert_eq!(response_status(ErrorStatus::TryLater.der()), Some(3));
+        for other in [
+            &b""[..],
+            b"HTTP/1.1 200 OK",
+            &[0x30, 0],
+            &[0x30, 3, 2, 1, 0],
+            &[0x30, 4, 10, 1, 0],
+        ] {
+            assert_eq!(response_status(other), None, "{other:?}");
         }
     }
 

@@ -166,7 +166,7 @@ impl<'a> Conversation<'a> {
             let close = request.close || self.account.is_last();
             if self
                 .handler
-                .reply(&request, &moment, close, der, output)
+                .reply(&request, &moment, self.account, close, der, output)
                 .is_none()
             {
                 break Next::HandOver;

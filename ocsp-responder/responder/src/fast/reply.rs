@@ -6,6 +6,7 @@ use pki::Time;
 use super::plain::PlainRequest;
 use crate::cells::{By, Outcome};
 use crate::conditional::lists;
+use crate::connection::Account;
 use crate::get_path;
 use crate::handle::{Handler, Place, place};
 use crate::http_time::http_date;
@@ -32,6 +33,7 @@ impl Handler {
         &self,
         request: &PlainRequest<'_>,
         moment: &Moment,
+        account: &Account,
         close: bool,
         der: &mut Vec<u8>,
         out: &mut Vec<u8>,
@@ -52,7 +54,19 @@ impl Handler {
                 der
             }
         };
-        let verdict = ocsp::answer(&moment.live, der, moment.now);
+        let verdict = match ocsp::read(&moment.live, der, self.fresh.is_there()) {
+            Ok(question) => {
+                if let Some(issuer) = question.wants_fresh() {
+                    match self.fresh.would_ask(&issuer.budget, account) {
+                        // Here nobody waits for anything.
+                        Ok(()) => return None,
+                        Err(outcome) => issuer.cells[self.core].fresh(outcome).add(1),
+                    }
+                }
+                self.presigned(&question, moment.now)
+            }
+            Err(refused) => Verdict::refused(refused),
+        };
         let outcome = self.write(&verdict, request, moment.now, close, out);
         verdict.count(self.core, self.own_cells(), outcome, request.method);
         Some(())

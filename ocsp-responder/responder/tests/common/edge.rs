@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use ocsp_responder::{CacheConfig, Config, Edge, LimitsConfig, Running, Succession, TrustConfig};
+use ocsp_responder::{CacheConfig, Config, Edge, FreshConfig, LimitsConfig, Running, Succession, TrustConfig};
 use pki::{Clock, HashAlgorithm, Serial};
 use prometheus::{Encoder, TextEncoder};
 use telemetry::{DaemonConfig, Health, Readiness, Stopper};
@@ -141,6 +141,7 @@ pub(crate) fn config(world: &World, state: &Path) -> Config {
         cores: Some(2),
         trust: vec![trust("ocsp/"), trust("crl/")],
         limits: LimitsConfig::default(),
+        fresh: FreshConfig::default(),
         cache: CacheConfig::default(),
         daemon: DaemonConfig::default(),
     }

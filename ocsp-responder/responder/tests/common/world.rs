@@ -16,6 +16,8 @@ pub(crate) struct World {
     pub(crate) authority: Authority,
     pub(crate) clock: ManualClock,
     pub(crate) key: Arc<Ed25519KeyPair>,
+    /// Of every manifest from now on.
+    pub(crate) settings: BTreeMap<String, String>,
     pub(crate) temporary: tempfile::TempDir,
 }
 
@@ -30,6 +32,7 @@ impl World {
             authority: Authority::new("Member CA", kind, now),
             clock: ManualClock::new(now),
             key: Arc::new(Ed25519KeyPair::generate().unwrap()),
+            settings: BTreeMap::new(),
             temporary: tempfile::tempdir().unwrap(),
         }
     }
@@ -177,7 +180,7 @@ impl World {
             as_of: 1,
             issuer,
             ocsp_paths,
-            settings: BTreeMap::new(),
+            settings: self.settings.clone(),
             objects,
         };
         self.publisher(channel).publish(new).unwrap().generation
