@@ -290,6 +290,7 @@ mod tests {
                 "OCSP-60",
             ),
             ("server", "[\"serverAuth\"]", "[\"ocspSigning\"]", "OCSP-60"),
+            ("server", "\"p-521\",", "\"ml-dsa-65\",", "responders only"),
             ("server", "[\"serverAuth\"]", "[\"anything\"]", "anything"),
             (
                 "server",

@@ -43,7 +43,7 @@ pub use audit::{AuditFault, AuditRecord, AuditSummary};
 pub use error::LedgerError;
 pub use model::{
     CertificateRecord, Change, ChangeKind, Counts, CrlPolicy, CrlRecord, Ground, ImportSummary,
-    ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate, NoncePolicy,
+    ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate, KeyPlace, NoncePolicy,
     OcspPolicy, Origin, Reservation, Revocation, RevocationRequest, StatusRow, Subjects,
 };
 pub use sqlite::SqliteStore;

@@ -14,5 +14,5 @@ pub use certificate::{
 pub use change::{Change, ChangeKind};
 pub use crl::CrlRecord;
 pub use issuer::{Issuer, IssuerUpdate, Origin};
-pub use policy::{CrlPolicy, IssuerPolicy, NoncePolicy, OcspPolicy, Subjects};
+pub use policy::{CrlPolicy, IssuerPolicy, KeyPlace, NoncePolicy, OcspPolicy, Subjects};
 pub use revocation::{Ground, Revocation, RevocationRequest};

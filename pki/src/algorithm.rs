@@ -85,6 +85,8 @@ impl FromStr for HashAlgorithm {
 pub enum KeyKind {
     /// Ed25519 (RFC 8410).
     Ed25519,
+    /// ML-DSA-65 (FIPS 204, RFC 9881): for OCSP responders only.
+    MlDsa65,
     /// ECDSA on P-256.
     P256,
     /// ECDSA on P-384.
@@ -105,7 +107,7 @@ impl KeyKind {
     pub const fn default_hash(self) -> HashAlgorithm {
         match self {
             Self::P384 => HashAlgorithm::Sha384,
-            Self::P521 | Self::Ed25519 => HashAlgorithm::Sha512,
+            Self::P521 | Self::Ed25519 | Self::MlDsa65 => HashAlgorithm::Sha512,
             Self::P256 | Self::Rsa(_) => HashAlgorithm::Sha256,
         }
     }
@@ -115,6 +117,7 @@ impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ed25519 => f.write_str("ed25519"),
+            Self::MlDsa65 => f.write_str("ml-dsa-65"),
             Self::P256 => f.write_str("p-256"),
             Self::P384 => f.write_str("p-384"),
             Self::P521 => f.write_str("p-521"),
@@ -130,6 +133,7 @@ impl FromStr for KeyKind {
         let unknown = || AlgorithmError::UnknownKeyKind(text.to_owned());
         Ok(match text {
             "ed25519" => Self::Ed25519,
+            "ml-dsa-65" => Self::MlDsa65,
             "p-256" => Self::P256,
             "p-384" => Self::P384,
             "p-521" => Self::P521,
@@ -152,6 +156,8 @@ pub enum SignatureAlgorithm {
     EcdsaSha512,
     /// Ed25519.
     Ed25519,
+    /// ML-DSA-65 with an empty context string (RFC 9881 section 2): in OCSP answers only.
+    MlDsa65,
     /// sha1WithRSAEncryption: verified in what is taken over, never made.
     RsaSha1,
     /// sha256WithRSAEncryption.
@@ -164,11 +170,12 @@ pub enum SignatureAlgorithm {
 
 impl SignatureAlgorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::EcdsaSha256,
         Self::EcdsaSha384,
         Self::EcdsaSha512,
         Self::Ed25519,
+        Self::MlDsa65,
         Self::RsaSha1,
         Self::RsaSha256,
         Self::RsaSha384,
@@ -176,13 +183,14 @@ impl SignatureAlgorithm {
     ];
 
     /// The algorithm for exactly this key and hash. Nothing is ever substituted: an ECDSA key goes with
-    /// the hash of its curve's size (CERT-31), Ed25519 brings its own, SHA-1 is refused.
+    /// the hash of its curve's size (CERT-31), Ed25519 and ML-DSA bring their own, SHA-1 is refused.
     pub fn for_key(key: KeyKind, hash: HashAlgorithm) -> Result<Self, AlgorithmError> {
         match (key, hash) {
             (KeyKind::P256, HashAlgorithm::Sha256) => Ok(Self::EcdsaSha256),
             (KeyKind::P384, HashAlgorithm::Sha384) => Ok(Self::EcdsaSha384),
             (KeyKind::P521, HashAlgorithm::Sha512) => Ok(Self::EcdsaSha512),
             (KeyKind::Ed25519, HashAlgorithm::Sha512) => Ok(Self::Ed25519),
+            (KeyKind::MlDsa65, HashAlgorithm::Sha512) => Ok(Self::MlDsa65),
             (KeyKind::Rsa(_), HashAlgorithm::Sha256) => Ok(Self::RsaSha256),
             (KeyKind::Rsa(_), HashAlgorithm::Sha384) => Ok(Self::RsaSha384),
             (KeyKind::Rsa(_), HashAlgorithm::Sha512) => Ok(Self::RsaSha512),
@@ -197,6 +205,7 @@ impl SignatureAlgorithm {
             Self::EcdsaSha384 => b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03",
             Self::EcdsaSha512 => b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04",
             Self::Ed25519 => b"\x30\x05\x06\x03\x2b\x65\x70",
+            Self::MlDsa65 => b"\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x12",
             Self::RsaSha1 => b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05\x05\x00",
             Self::RsaSha256 => b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00",
             Self::RsaSha384 => b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c\x05\x00",
@@ -212,13 +221,16 @@ impl SignatureAlgorithm {
             .ok_or_else(|| AlgorithmError::UnknownSignature(hex::encode(der)))
     }
 
-    /// The hash that it signs.
+    /// The hash that it signs; for Ed25519 and ML-DSA, which hash by themselves, the one that
+    /// [`SignatureAlgorithm::for_key`] knows them by.
     pub const fn hash(self) -> HashAlgorithm {
         match self {
             Self::RsaSha1 => HashAlgorithm::Sha1,
             Self::EcdsaSha256 | Self::RsaSha256 => HashAlgorithm::Sha256,
             Self::EcdsaSha384 | Self::RsaSha384 => HashAlgorithm::Sha384,
-            Self::EcdsaSha512 | Self::Ed25519 | Self::RsaSha512 => HashAlgorithm::Sha512,
+            Self::EcdsaSha512 | Self::Ed25519 | Self::MlDsa65 | Self::RsaSha512 => {
+                HashAlgorithm::Sha512
+            }
         }
     }
 
@@ -229,6 +241,7 @@ impl SignatureAlgorithm {
             Self::EcdsaSha384 => "ecdsa-sha384",
             Self::EcdsaSha512 => "ecdsa-sha512",
             Self::Ed25519 => "ed25519",
+            Self::MlDsa65 => "ml-dsa-65",
             Self::RsaSha1 => "rsa-sha1",
             Self::RsaSha256 => "rsa-sha256",
             Self::RsaSha384 => "rsa-sha384",
@@ -278,7 +291,7 @@ pub enum AlgorithmError {
     /// A hash that does not go with the key.
     #[error(
         "{hash} cannot be used with a key of kind {key}: an ECDSA key takes the hash of its curve's \
-         size (p-256 sha256, p-384 sha384, p-521 sha512), ed25519 sha512, RSA sha256, sha384 or sha512"
+         size (p-256 sha256, p-384 sha384, p-521 sha512), ed25519 and ml-dsa-65 sha512, RSA sha256, sha384 or sha512"
     )]
     NotForKey {
         /// The key.
@@ -291,12 +304,12 @@ pub enum AlgorithmError {
     UnknownHash(String),
     /// A public key of a kind that is not supported.
     #[error(
-        "the public key is of a kind that is not supported ({0}); RSA, P-256, P-384, P-521 and Ed25519 are"
+        "the public key is of a kind that is not supported ({0}); RSA, P-256, P-384, P-521, Ed25519 and ML-DSA-65 are"
     )]
     UnknownKey(String),
     /// A text that names no kind of key.
     #[error(
-        "{0:?} is not a kind of key: rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, ed25519"
+        "{0:?} is not a kind of key: rsa-2048, rsa-3072, rsa-4096, p-256, p-384, p-521, ed25519, ml-dsa-65"
     )]
     UnknownKeyKind(String),
     /// A signature algorithm that is not supported, or not in its exact form (CERT-31).

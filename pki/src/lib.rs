@@ -38,7 +38,7 @@ pub use algorithm::{AlgorithmError, HashAlgorithm, KeyKind, SignatureAlgorithm};
 pub use certificate::{Certificate, Extension, KeyUsage};
 pub use crl_number::{CrlNumber, CrlNumberError};
 pub use name::{Attribute, Name};
-pub use public_key::{BadSignature, PublicKey};
+pub use public_key::{BadSignature, PublicKey, Verifier};
 pub use revocation_reason::{RevocationReason, UnknownReason};
 pub use serial::{Serial, SerialError};
 pub use time::{Clock, ManualClock, SystemClock, Time, TimeError, two_digits};

@@ -38,6 +38,7 @@ impl PublicKey {
                 )),
             },
             oid::ED25519 => Ok(KeyKind::Ed25519),
+            oid::ML_DSA_65 => Ok(KeyKind::MlDsa65),
             oid::DSA => Err(AlgorithmError::UnknownKey("DSA".to_owned())),
             other => Err(AlgorithmError::UnknownKey(other.to_string())),
         };
@@ -105,11 +106,36 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), BadSignature> {
+        self.verifier(algorithm)?.verify(message, signature)
+    }
+
+    /// For verifying many signatures of this key: its value is read and checked once.
+    pub fn verifier(&self, algorithm: SignatureAlgorithm) -> Result<Verifier, BadSignature> {
         let kind = self.kind()?;
         let verification =
             verification(kind, algorithm).ok_or(BadSignature::NotForKey(kind, algorithm))?;
-        ParsedPublicKey::new(verification, &self.spki)
-            .map_err(|_| BadSignature::BadKey)?
+        let key =
+            ParsedPublicKey::new(verification, &self.spki).map_err(|_| BadSignature::BadKey)?;
+        Ok(Verifier { algorithm, key })
+    }
+}
+
+/// Verifies signatures of one key, made with one algorithm.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    algorithm: SignatureAlgorithm,
+    key: ParsedPublicKey,
+}
+
+impl Verifier {
+    /// The algorithm.
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    /// Verifies that `signature` over `message` was made by the key with exactly the algorithm.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        self.key
             .verify_sig(message, signature)
             .map_err(|_| BadSignature::DoesNotVerify)
     }
@@ -142,6 +168,7 @@ fn verification(
         (K::P521, S::EcdsaSha384) => &aws::ECDSA_P521_SHA384_ASN1,
         (K::P521, S::EcdsaSha512) => &aws::ECDSA_P521_SHA512_ASN1,
         (K::Ed25519, S::Ed25519) => &aws::ED25519,
+        (K::MlDsa65, S::MlDsa65) => &aws::ML_DSA_65,
         (K::Rsa(2048..=8192), S::RsaSha1) => &aws::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
         (K::Rsa(2048..=8192), S::RsaSha256) => &aws::RSA_PKCS1_2048_8192_SHA256,
         (K::Rsa(2048..=8192), S::RsaSha384) => &aws::RSA_PKCS1_2048_8192_SHA384,

@@ -184,6 +184,22 @@ impl Clock for ManualClock {
     }
 }
 
+/// The ASCII digits of a number below 100; of a greater one the last two.
+#[inline]
+pub fn two_digits(number: u32) -> [u8; 2] {
+    const DIGITS: [[u8; 2]; 100] = {
+        let mut digits = [[0; 2]; 100];
+        let mut number = 0;
+        while number < digits.len() {
+            // Lossless: one digit each.
+            digits[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+            number += 1;
+        }
+        digits
+    };
+    DIGITS[(number % 100) as usize]
+}
+
 /// The number that ASCII digits spell; `None` for anything else.
 pub(crate) fn digits(bytes: &[u8]) -> Option<u32> {
     bytes.iter().try_fold(0_u32, |value, byte| {
@@ -210,21 +226,6 @@ fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     let day_of_year = (153 * i64::from((month + 9) % 12) + 2) / 5 + i64::from(day) - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     era * 146_097 + day_of_era - 719_468
-}
-
-/// The last two decimal digits of a number, as they are written.
-pub const fn two_digits(number: u32) -> [u8; 2] {
-    const PAIRS: [[u8; 2]; 100] = {
-        let mut pairs = [[b'0'; 2]; 100];
-        let mut number = 0;
-        while number < pairs.len() {
-            // Lossless: one digit each.
-            pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-            number += 1;
-        }
-        pairs
-    };
-    PAIRS[(number % 100) as usize]
 }
 
 fn civil_from_days(days: i64) -> (i64, u32, u32) {
@@ -261,6 +262,19 @@ mod tests {
         ] {
             assert_eq!(Time::from_unix(unix).to_string(), text);
             assert_eq!(text.parse(), Ok(Time::from_unix(unix)));
+        }
+    }
+
+    #[test]
+    fn numbers_in_two_digits() {
+        for (number, digits) in [
+            (0, b"00"),
+            (7, b"07"),
+            (10, b"10"),
+            (99, b"99"),
+            (2026, b"26"),
+        ] {
+            assert_eq!(two_digits(number), *digits);
         }
     }
 

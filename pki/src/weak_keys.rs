@@ -143,6 +143,9 @@ pub enum KeyFamily {
     /// Ed25519 (RFC 8410).
     #[serde(rename = "ed25519")]
     Ed25519,
+    /// ML-DSA-65 (RFC 9881): no profile but that of OCSP responders may name it.
+    #[serde(rename = "ml-dsa-65")]
+    MlDsa65,
     /// ECDSA on P-256.
     #[serde(rename = "p-256")]
     P256,
@@ -166,6 +169,7 @@ impl KeyFamily {
             KeyKind::P384 => Self::P384,
             KeyKind::P521 => Self::P521,
             KeyKind::Ed25519 => Self::Ed25519,
+            KeyKind::MlDsa65 => Self::MlDsa65,
         }
     }
 
@@ -178,6 +182,7 @@ impl KeyFamily {
     pub const fn algorithm_identifier(self) -> &'static [u8] {
         match self {
             Self::Ed25519 => b"\x30\x05\x06\x03\x2b\x65\x70",
+            Self::MlDsa65 => b"\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x12",
             Self::P256 => {
                 b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"
             }
@@ -190,6 +195,7 @@ impl KeyFamily {
     const fn name(self) -> &'static str {
         match self {
             Self::Ed25519 => "Ed25519",
+            Self::MlDsa65 => "ML-DSA-65",
             Self::P256 => "P-256",
             Self::P384 => "P-384",
             Self::P521 => "P-521",

@@ -54,6 +54,8 @@ pub struct OcspPolicy {
     pub refresh_hours: u32,
     /// Kind of the delegated responder key; by default chosen from the CA key's kind.
     pub responder_key: Option<KeyKind>,
+    /// Where new responder keys are made and stay.
+    pub responder_key_in: KeyPlace,
     /// Lifetime of a delegated responder certificate.
     pub responder_validity_days: u32,
     /// What becomes of nonces in requests.
@@ -87,10 +89,22 @@ impl Default for OcspPolicy {
             validity_hours: 96,
             refresh_hours: 48,
             responder_key: None,
+            responder_key_in: KeyPlace::Software,
             responder_validity_days: 30,
             nonce: NoncePolicy::Live,
         }
     }
+}
+
+/// Where a private key lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPlace {
+    /// In a file, and in the memory of the process that signs.
+    #[default]
+    Software,
+    /// In a PKCS#11 token, which it never leaves.
+    Pkcs11,
 }
 
 /// Validity and renewal of CRLs.
@@ -212,6 +226,20 @@ impl OcspPolicy {
                     "ocsp.responder_validity_days = {} ends before the next refresh in {} hours; make it longer",
                     self.responder_validity_days, self.refresh_hours
                 ),
+            ));
+        }
+        let in_token = self.responder_key_in == KeyPlace::Pkcs11;
+        if in_token
+            && matches!(
+                self.responder_key,
+                Some(KeyKind::Ed25519 | KeyKind::MlDsa65)
+            )
+        {
+            return Err(LedgerError::refused(
+                "ocsp.responder_key_in",
+                "a PKCS#11 token holds RSA and P-256, P-384, P-521 responder keys here; choose one of them as \
+                 ocsp.responder_key"
+                    .to_owned(),
             ));
         }
         Ok(())

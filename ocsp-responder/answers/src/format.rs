@@ -106,9 +106,9 @@ pub(crate) fn hash_from_code(code: u8) -> Option<HashAlgorithm> {
 }
 
 /// One more than the highest code.
-pub(crate) const ALGORITHM_CODES: usize = 8;
+pub(crate) const ALGORITHM_CODES: usize = 9;
 
-const ALGORITHMS: [(u8, SignatureAlgorithm); 7] = [
+const ALGORITHMS: [(u8, SignatureAlgorithm); 8] = [
     (1, SignatureAlgorithm::RsaSha256),
     (2, SignatureAlgorithm::RsaSha384),
     (3, SignatureAlgorithm::RsaSha512),
@@ -116,6 +116,7 @@ const ALGORITHMS: [(u8, SignatureAlgorithm); 7] = [
     (5, SignatureAlgorithm::EcdsaSha384),
     (6, SignatureAlgorithm::EcdsaSha512),
     (7, SignatureAlgorithm::Ed25519),
+    (8, SignatureAlgorithm::MlDsa65),
 ];
 
 pub(crate) fn algorithm_code(algorithm: SignatureAlgorithm) -> Option<u8> {

@@ -20,7 +20,8 @@ impl Packing {
     /// `None` if that key makes no signatures of that algorithm.
     pub(crate) fn new(key: &PublicKey, algorithm: SignatureAlgorithm) -> Option<Self> {
         use SignatureAlgorithm::{
-            EcdsaSha256, EcdsaSha384, EcdsaSha512, Ed25519, RsaSha256, RsaSha384, RsaSha512,
+            EcdsaSha256, EcdsaSha384, EcdsaSha512, Ed25519, MlDsa65, RsaSha256, RsaSha384,
+            RsaSha512,
         };
         match (key.kind().ok()?, algorithm) {
             (KeyKind::Rsa(bits), RsaSha256 | RsaSha384 | RsaSha512) => {
@@ -31,6 +32,8 @@ impl Packing {
             (KeyKind::P384, EcdsaSha384) => Some(Self::Ecdsa(48)),
             (KeyKind::P521, EcdsaSha512) => Some(Self::Ecdsa(66)),
             (KeyKind::Ed25519, Ed25519) => Some(Self::Plain(64)),
+            // FIPS 204 table 2.
+            (KeyKind::MlDsa65, MlDsa65) => Some(Self::Plain(3309)),
             _ => None,
         }
     }

@@ -1,14 +1,15 @@
 //! From signatures to a set that may be published (V9).
 //!
 //! The signing thread has verified every signature. Here the responses are put together as an edge will do it, from the
-//! written and re-opened set, and judged by the whole verifier: every revocation, and the first answer of each batch,
-//! which stands for the template and times that the others share with it.
+//! written and re-opened set, and judged by the whole verifier: the first answer and the first revocation of each batch,
+//! which stand for the template and times that the others share with them. Every other revocation is judged by all rules
+//! but the signature's, which costs most.
 
 use std::collections::HashSet;
 
 use answers::{AnswerSet, Builder};
 use pki::ocsp::response::CertStatus;
-use pki::ocsp::verify::{Expected, Rules, violations};
+use pki::ocsp::verify::{Expected, Rules, Violation, violations, violations_beside_signature};
 use pki::{Certificate, Serial, Time};
 
 use crate::pool::{Row, Signed};
@@ -45,11 +46,12 @@ fn write(
     let mut builder = Builder::new(ca, &HASHES)?;
     for signed in signed {
         let batch = builder.batch(signed.batch.clone())?;
-        for (row, signatures) in &signed.rows {
+        for (row, first) in &signed.rows {
             if without.contains(&row.serial) {
                 builder.remove(row.serial);
             } else {
-                builder.answer(row.serial, row.status, batch, signatures)?;
+                let signatures = signed.signatures(*first);
+                builder.answer(row.serial, row.status, batch, &signatures)?;
             }
         }
     }
@@ -76,12 +78,19 @@ fn judge(
             .iter()
             .map(|(row, _)| row)
             .filter(|row| !without.contains(&row.serial));
+        let mut revocation_seen = false;
         for (index, row) in rows.enumerate() {
             let revoked = matches!(row.status, CertStatus::Revoked { .. });
             if index > 0 && !revoked {
                 continue;
             }
-            if let Some(violation) = violation(set, row, ca, rules, now)? {
+            let judge = if index == 0 || !revocation_seen {
+                violations
+            } else {
+                violations_beside_signature
+            };
+            revocation_seen |= revoked;
+            if let Some(violation) = violation(set, row, ca, rules, now, judge)? {
                 unfit.push((row.serial, violation));
             }
         }
@@ -99,6 +108,7 @@ fn violation(
     ca: &Certificate,
     rules: Rules,
     now: Time,
+    judge: impl Fn(&[u8], &Expected<'_>) -> Result<Vec<Violation>, Violation>,
 ) -> Result<Option<String>, PublicationError> {
     let missing =
         || PublicationError::Unfit("a certificate just written is not found again".to_owned());
@@ -113,7 +123,7 @@ fn violation(
             status: Some(row.status),
             rules,
         };
-        let found = violations(&response, &expected).unwrap_or_else(|unreadable| vec![unreadable]);
+        let found = judge(&response, &expected).unwrap_or_else(|unreadable| vec![unreadable]);
         for violation in found {
             // A revocation for a reason that nobody should have given is still a revocation.
             if violation.rule != REASONS {

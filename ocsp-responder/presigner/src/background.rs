@@ -128,8 +128,11 @@ impl Worker {
         let Some(background) = self.background.take() else {
             return;
         };
+        // The next chunk is signed while this one is put together and published: the pool never waits for that.
+        self.start_background();
         if let Err(Failed { step, error }) = self.publish_background(background, signed).await {
             self.sweep_wanted = true;
+            self.rest();
             self.shared
                 .metrics
                 .failures

@@ -146,6 +146,8 @@ impl Care {
                 usable.push(Arc::new(responder));
             }
         }
+        // The policy may have changed since the older ones were made.
+        usable.sort_by_key(|responder| !responder.fits(&issuer.policy.ocsp));
         for responder in &usable {
             if let Some(shortcoming) = responder.shortcoming() {
                 let serial = responder.certificate().serial();
@@ -198,9 +200,9 @@ impl Care {
             });
             return;
         }
-        let due = self
-            .responder()
-            .is_none_or(|responder| responder.renew_at() <= now);
+        let due = self.responder().is_none_or(|responder| {
+            responder.renew_at() <= now || !responder.fits(&issuer.policy.ocsp)
+        });
         let resting = self.retry_at.is_some_and(|at| Instant::now() < at);
         if due && !resting && self.renewal.is_none() {
             let task = renew(
@@ -233,8 +235,8 @@ async fn renew(
         Some(kind) => kind,
         None => default_key_kind(ca.public_key().kind()?),
     };
-    let making = keys.clone();
-    let key = spawn_blocking(move || making.key_without_certificate(kind)).await??;
+    let (making, place) = (keys.clone(), issuer.policy.ocsp.responder_key_in);
+    let key = spawn_blocking(move || making.key_without_certificate(kind, place)).await??;
     let certificate = shared.certifier.certify(&issuer, &key).await?;
     spawn_blocking(move || keys.save_certificate(&key, &certificate, &ca)).await?
 }

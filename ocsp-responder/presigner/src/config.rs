@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use keystore::TokenPlace;
+use multi_buffer::Search;
+use serde::{Deserialize, Deserializer, de};
 use telemetry::DaemonConfig;
 
 use crate::live::LiveConfig;
@@ -17,6 +19,12 @@ use crate::live::LiveConfig;
 ///     keys = "/srv/avouch/ocsp-presigner/keys"                        # one directory per issuer
 ///     signer_socket = "/srv/avouch/run/signer.sock"                   # certifies responder keys
 ///     threads = 0                                                     # that sign; 0, the default: one per core
+///     multi_buffer = "auto"                                           # or "off", or the path of libcrypto_mb.so
+///
+///     [pkcs11]                                                        # only if responder keys live in a token
+///     module = "/usr/lib/softhsm/libsofthsm2.so"
+///     token = "avouch"                                                # its label
+///     pin_file = "/srv/avouch/ocsp-presigner/pin"                     # mode 0600
 ///
 ///     [live]                                           # answers with a nonce or about several certificates
 ///     socket = "/srv/avouch/run/ocsp-live.sock"        # edges on this machine ask here
@@ -52,7 +60,41 @@ pub struct Config {
     /// Answers that are signed while an edge waits; without it there are none.
     #[serde(default)]
     pub live: Option<LiveConfig>,
+    /// Where to look for the library that signs eight at a time.
+    #[serde(default, deserialize_with = "search")]
+    pub multi_buffer: Search,
+    /// The token of the issuers whose policy says `responder_key_in = "pkcs11"`.
+    #[serde(default)]
+    pub pkcs11: Option<Pkcs11>,
     /// What every daemon has.
     #[serde(default)]
     pub daemon: DaemonConfig,
+}
+
+/// A PKCS#11 token.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pkcs11 {
+    /// The vendor's library.
+    pub module: PathBuf,
+    /// The token's label.
+    pub token: String,
+    /// The file that holds its user PIN.
+    pub pin_file: PathBuf,
+}
+
+impl From<Pkcs11> for TokenPlace {
+    fn from(config: Pkcs11) -> Self {
+        Self {
+            module: config.module,
+            token: config.token,
+            pin_file: config.pin_file,
+        }
+    }
+}
+
+fn search<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Search, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(de::Error::custom)
 }

@@ -20,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod assemble;
+mod backends;
 mod background;
 mod care;
 mod certify;
@@ -40,6 +41,7 @@ mod sweep;
 mod urgent;
 mod worker;
 
+pub use backends::Backends;
 pub use certify::{Certify, Certifying, IssuedHere};
 pub use config::Config;
 pub use feed::follow;

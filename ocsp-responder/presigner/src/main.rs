@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use keystore::Token;
 use ocsp_presigner::{
-    Config, Endpoint, IssuedHere, LiveMetrics, Metrics, Progress, PublicationKey, Shared, SignPool,
-    follow,
+    Backends, Config, Endpoint, IssuedHere, LiveMetrics, Metrics, Progress, PublicationKey, Shared,
+    SignPool, follow,
 };
 use signer_client::SignerClient;
 use telemetry::{Context, DaemonOptions};
@@ -36,9 +37,13 @@ async fn run(context: Context<Config>) -> anyhow::Result<()> {
     let ledger = ledger::Ledger::open_existing(&config.ledger, Arc::clone(&context.clock)).await?;
     let signer = SignerClient::new(&config.signer_socket);
     let certifier = IssuedHere::new(ledger.clone(), signer, Arc::clone(&context.clock));
+    let token = config.pkcs11.clone().map(|place| Token::new(place.into()));
+    let backends = Backends::find(&config.multi_buffer, token)?;
+    backends.register(&context.registry)?;
     let shared = Shared {
         ledger,
         pool: SignPool::start(config.threads, Arc::clone(&context.clock))?,
+        backends,
         clock: Arc::clone(&context.clock),
         certifier: Arc::new(certifier),
         keys: config.keys.clone(),

@@ -9,12 +9,12 @@ use std::thread::{self, JoinHandle};
 
 use answers::Batch;
 use aws_lc_rs::rand;
-use keystore::KeyError;
+use keystore::{KeyError, Signatures};
 use pki::ocsp::response::CertStatus;
 use pki::{Clock, Serial};
 use tokio::sync::oneshot;
 
-use crate::responder::Responder;
+use crate::responder::{HASHES, Responder};
 use crate::schedule::Schedule;
 
 /// Certificates that share a batch, and with it their times.
@@ -50,8 +50,29 @@ pub(crate) struct Row {
 pub(crate) struct Signed {
     /// What they share.
     pub(crate) batch: Batch,
-    /// The certificates, each with one signature per hash.
-    pub(crate) rows: Vec<(Row, [Vec<u8>; 2])>,
+    /// The certificates, each with the number of its first signature.
+    pub(crate) rows: Vec<(Row, usize)>,
+    /// One per certificate and hash.
+    signatures: Signatures,
+}
+
+impl Signed {
+    /// The signatures of a certificate, one per hash, from the first one's number.
+    pub(crate) fn signatures(&self, first: usize) -> [&[u8]; HASHES.len()] {
+        // Empty never: a job has all its signatures, or none and is no success. An empty one would be refused by whoever
+        // writes the set.
+        std::array::from_fn(|slot| self.signatures.get(first + slot).unwrap_or_default())
+    }
+
+    /// Puts another signature in the place of this one.
+    #[cfg(test)]
+    pub(crate) fn spoil(&mut self, number: usize, other: &[u8]) {
+        let old = std::mem::take(&mut self.signatures);
+        for (index, signature) in (0..).map_while(|index| Some((index, old.get(index)?))) {
+            let kept = index != number;
+            self.signatures.push(if kept { signature } else { other });
+        }
+    }
 }
 
 /// Why a job was not signed.
@@ -226,20 +247,21 @@ impl Shared {
             responder: Some(responder.certificate().clone()),
             signature_algorithm: responder.algorithm(),
         };
-        let mut rows = Vec::with_capacity(job.rows.len());
+        let mut data = Vec::with_capacity(HASHES.len() * job.rows.len());
         for row in &job.rows {
-            let sign = |slot: usize| {
-                let template = &responder.templates()[slot];
-                responder.sign(&template.response_data(
-                    &row.serial,
-                    row.status,
-                    now,
-                    window.next_update,
-                ))
-            };
-            rows.push((*row, [sign(0)?, sign(1)?]));
+            for template in responder.templates() {
+                let (serial, status) = (&row.serial, row.status);
+                data.push(template.response_data(serial, status, now, window.next_update));
+            }
         }
-        Ok(Signed { batch, rows })
+        let data: Vec<&[u8]> = data.iter().map(Vec::as_slice).collect();
+        let signatures = responder.sign_many(&data)?;
+        let numbers = (0..).step_by(HASHES.len());
+        Ok(Signed {
+            batch,
+            rows: job.rows.iter().copied().zip(numbers).collect(),
+            signatures,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

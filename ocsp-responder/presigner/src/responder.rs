@@ -1,9 +1,14 @@
 //! The key and certificate that sign the answers of one issuer.
 
-use keystore::{KeyError, SigningKey};
+use std::sync::Arc;
+
+use keystore::{KeyError, SignMany, Signatures, SigningKey};
+use ledger::{KeyPlace, OcspPolicy};
 use pki::ocsp::response::Template;
 use pki::ocsp::verify::verify_responder_certificate;
 use pki::{Certificate, HashAlgorithm, KeyKind, SignatureAlgorithm, Time};
+
+use crate::backends::Backends;
 
 /// The CertID hashes that every answer is signed for (OCSP-18).
 pub(crate) const HASHES: [HashAlgorithm; 2] = [HashAlgorithm::Sha1, HashAlgorithm::Sha256];
@@ -11,7 +16,9 @@ pub(crate) const HASHES: [HashAlgorithm; 2] = [HashAlgorithm::Sha1, HashAlgorith
 /// A delegated responder, ready to sign for one CA.
 #[derive(Debug)]
 pub(crate) struct Responder {
-    key: SigningKey,
+    signer: Box<dyn SignMany>,
+    kind: KeyKind,
+    place: KeyPlace,
     certificate: Certificate,
     algorithm: SignatureAlgorithm,
     templates: [Template; 2],
@@ -26,6 +33,7 @@ impl Responder {
         certificate: Certificate,
         ca: &Certificate,
         now: Time,
+        backends: &Backends,
     ) -> Result<Self, ResponderError> {
         if key.public_key().spki_der() != certificate.public_key().spki_der() {
             return Err(ResponderError::OtherKey);
@@ -41,9 +49,16 @@ impl Responder {
         let strict = verify_responder_certificate(&certificate, ca, now);
         let shortcoming = strict.err().map(|violation| violation.to_string());
         let algorithm = algorithm_for(key.kind());
+        let place = if key.is_in_token() {
+            KeyPlace::Pkcs11
+        } else {
+            KeyPlace::Software
+        };
         let templates = HASHES.map(|hash| Template::new(hash, ca, &certificate, algorithm));
         Ok(Self {
-            key,
+            kind: key.kind(),
+            place,
+            signer: backends.signer(&Arc::new(key), algorithm),
             certificate,
             algorithm,
             templates,
@@ -61,6 +76,12 @@ impl Responder {
         self.shortcoming.as_deref()
     }
 
+    /// Whether its key is of the kind, and lives in the place, that the policy asks for.
+    pub(crate) fn fits(&self, policy: &OcspPolicy) -> bool {
+        policy.responder_key.is_none_or(|kind| kind == self.kind)
+            && policy.responder_key_in == self.place
+    }
+
     /// With what it signs.
     pub(crate) fn algorithm(&self) -> SignatureAlgorithm {
         self.algorithm
@@ -71,10 +92,10 @@ impl Responder {
         &self.templates
     }
 
-    /// Signs, and verifies the signature before it returns it (V9). The key is the one in the certificate:
+    /// Signs, and verifies every signature before it returns it (V9). The key is the one in the certificate:
     /// [`Responder::new`] has compared them.
-    pub(crate) fn sign(&self, response_data: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.key.sign(self.algorithm, response_data)
+    pub(crate) fn sign_many(&self, response_data: &[&[u8]]) -> Result<Signatures, KeyError> {
+        self.signer.sign_many(response_data)
     }
 
     /// When a successor should be asked for: after two thirds of its life.
@@ -92,6 +113,7 @@ pub(crate) fn default_key_kind(ca: KeyKind) -> KeyKind {
         KeyKind::Rsa(_) => KeyKind::Rsa(2048),
         KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => KeyKind::P256,
         KeyKind::Ed25519 => KeyKind::Ed25519,
+        KeyKind::MlDsa65 => KeyKind::MlDsa65,
     }
 }
 
@@ -102,6 +124,7 @@ fn algorithm_for(key: KeyKind) -> SignatureAlgorithm {
         KeyKind::P384 => SignatureAlgorithm::EcdsaSha384,
         KeyKind::P521 => SignatureAlgorithm::EcdsaSha512,
         KeyKind::Ed25519 => SignatureAlgorithm::Ed25519,
+        KeyKind::MlDsa65 => SignatureAlgorithm::MlDsa65,
     }
 }
 

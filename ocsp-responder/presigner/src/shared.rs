@@ -9,6 +9,7 @@ use pki::Clock;
 use serde_json::json;
 use telemetry::{Health, StateFile};
 
+use crate::backends::Backends;
 use crate::certify::Certify;
 use crate::live::Standings;
 use crate::metrics::Metrics;
@@ -22,6 +23,8 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Signs.
     pub pool: SignPool,
+    /// With what it signs.
+    pub backends: Backends,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Certifies responder keys.

@@ -109,7 +109,11 @@ impl Worker {
         )?;
         let published = Published::open(issuer.clone(), ca.clone(), publisher).await?;
         let part = shared.health.part(&format!("issuer {}", issuer.name));
-        let care = Care::new(KeyDirectory::new(&shared.keys, &issuer.name));
+        let care = Care::new(KeyDirectory::new(
+            &shared.keys,
+            &issuer.name,
+            shared.backends.clone(),
+        ));
         let rows_at_once = 64 * shared.pool.threads();
         let mut worker = Self {
             schedule: Schedule::new(&issuer.policy.ocsp, issuer.policy.subjects),
@@ -176,7 +180,7 @@ impl Worker {
                     tracing::error!(issuer = self.issuer.name, "{trouble}");
                 }
                 self.trouble = Some(trouble);
-                self.rest_until = Some(Instant::now() + REST);
+                self.rest();
                 Step::Idle
             }
         };
@@ -358,6 +362,11 @@ impl Worker {
         }
     }
 
+    /// Does nothing for a moment: what failed now would fail again.
+    pub(crate) fn rest(&mut self) {
+        self.rest_until = Some(Instant::now() + REST);
+    }
+
     /// The event to name in the manifest: nothing up to it is missing.
     pub(crate) fn settle_events(&mut self) -> u64 {
         let caught_up = self.complete
@@ -388,13 +397,22 @@ impl Worker {
                 self.after_publication();
             }
             () = self.inbox.arrived(), if rest.is_none() => {}
-            () = tokio::time::sleep(rest.unwrap_or(longest)) => {}
+            () = pause(rest.unwrap_or(longest)) => {}
         }
     }
 
     /// Whether something runs beside that will end by itself.
     fn is_waiting(&self) -> bool {
         self.background.is_some() || self.published.is_folding() || self.care.is_renewing()
+    }
+}
+
+/// A pause of no length lets others go first, no more: a timer would take a millisecond.
+async fn pause(length: Duration) {
+    if length.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(length).await;
     }
 }
 

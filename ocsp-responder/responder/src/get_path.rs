@@ -11,11 +11,10 @@ pub(crate) fn decode(path: &str, limit: usize, out: &mut Vec<u8>) -> Option<()> 
         return None;
     }
     let start = out.len();
-    out.reserve(path.len() / 4 * 3 + 3);
     let mut group = Group::default();
     loop {
         if group.digits == 0 && !group.padded {
-            path = &path[decode_digits(path, out)..];
+            path = take_whole_groups(path, out);
         }
         let Some((&byte, rest)) = path.split_first() else {
             break;
@@ -36,25 +35,25 @@ pub(crate) fn decode(path: &str, limit: usize, out: &mut Vec<u8>) -> Option<()> 
     (out.len() - start <= limit).then_some(())
 }
 
-/// As long as nothing but digits comes, four at a time; gives how many were decoded. Nearly every request is nothing else.
-fn decode_digits(path: &[u8], out: &mut Vec<u8>) -> usize {
-    let start = out.len();
+/// Decodes four digits at a time for as long as nothing else comes; gives what is left.
+fn take_whole_groups<'a>(path: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let (groups, _) = path.as_chunks::<4>();
+    let start = out.len();
     out.resize(start + 3 * groups.len(), 0);
-    let (places, _) = out[start..].as_chunks_mut::<3>();
-    let mut decoded = 0;
-    for ([a, b, c, d], place) in groups.iter().zip(places) {
-        let meaning = |digit: &u8| u32::from(MEANING[usize::from(*digit)]);
-        let (a, b, c, d) = (meaning(a), meaning(b), meaning(c), meaning(d));
-        if (a | b | c | d) & u32::from(NO_DIGIT) != 0 {
+    let (octets, _) = out[start..].as_chunks_mut::<3>();
+    let mut taken = 0;
+    for (digits, octets) in groups.iter().zip(octets) {
+        let [a, b, c, d] = digits.map(usize::from);
+        let bits = PLACED[0][a] | PLACED[1][b] | PLACED[2][c] | PLACED[3][d];
+        let [outside, first, second, third] = bits.to_be_bytes();
+        if outside != 0 {
             break;
         }
-        let [_, octets @ ..] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
-        *place = octets;
-        decoded += 1;
+        *octets = [first, second, third];
+        taken += 1;
     }
-    out.truncate(start + 3 * decoded);
-    4 * decoded
+    out.truncate(start + 3 * taken);
+    &path[4 * taken..]
 }
 
 /// Up to four digits that are not three octets yet.
@@ -99,6 +98,8 @@ impl Group {
 
 /// What each character means: the value of a digit of either alphabet, or one of these.
 const MEANING: [u8; 256] = meanings();
+/// The same at each of the four places of a group; what is no digit has a bit outside the three octets.
+const PLACED: [[u32; 256]; 4] = placed();
 const NO_DIGIT: u8 = 0xc0;
 const PADDING: u8 = 0x40;
 const LINE_END: u8 = 0x80;
@@ -119,6 +120,20 @@ const fn meanings() -> [u8; 256] {
     meanings[b'\r' as usize] = LINE_END;
     meanings[b'\n' as usize] = LINE_END;
     meanings
+}
+
+const fn placed() -> [[u32; 256]; 4] {
+    let mut placed = [[1 << 24; 256]; 4];
+    let mut byte = 0;
+    while byte < MEANING.len() {
+        let mut place = 0;
+        while place < 4 && MEANING[byte] & NO_DIGIT == 0 {
+            placed[place][byte] = (MEANING[byte] as u32) << (18 - 6 * place);
+            place += 1;
+        }
+        byte += 1;
+    }
+    placed
 }
 
 /// Whether a path could be meant as an OCSP request at all: a DER SEQUENCE begins with `M` in base64.

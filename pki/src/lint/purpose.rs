@@ -80,7 +80,7 @@ fn check_code_signing(subject: &Subject<'_>, findings: &mut Findings) {
     let strong = match subject.certificate.public_key().kind() {
         Ok(KeyKind::Rsa(bits)) => bits >= 3072,
         Ok(KeyKind::P256 | KeyKind::P384 | KeyKind::P521) => true,
-        Ok(KeyKind::Ed25519) | Err(_) => false,
+        Ok(KeyKind::Ed25519 | KeyKind::MlDsa65) | Err(_) => false,
     };
     findings.require(
         strong,

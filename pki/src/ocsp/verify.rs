@@ -136,6 +136,15 @@ pub fn fresh_violations(
     violations_without(der, expected, None)
 }
 
+/// As [`violations`], for a response whose signature was verified where it was made.
+pub fn violations_beside_signature(
+    der: &[u8],
+    expected: &Expected<'_>,
+) -> Result<Vec<Violation>, Violation> {
+    let answers = [expected.answer()];
+    violations_without(der, &expected.signed_ahead(&answers), Some("the signature"))
+}
+
 /// Verifies a delegated responder certificate by the rules that hold for every CA.
 pub fn verify_responder_certificate(
     responder: &Certificate,

@@ -175,6 +175,11 @@ fn check(profile: &Profile) -> Result<(), ProfileError> {
             "keys.kinds must name at least one kind",
         ),
         (
+            profile.keys.kinds.contains(&KeyFamily::MlDsa65)
+                && !usages.contains(&ExtendedUsage::OcspSigning),
+            "keys.kinds: ml-dsa-65 is for OCSP responders only; clients do not know it yet",
+        ),
+        (
             profile.keys.rsa_min_bits < 2048,
             "keys.rsa_min_bits is at least 2048 (CERT-20)",
         ),

@@ -166,6 +166,9 @@ impl Ca {
                 "key: RSA of {bits} bits; choose rsa-2048, rsa-3072, rsa-4096 or rsa-8192"
             ));
         }
+        if self.key == KeyKind::MlDsa65 {
+            return Err("key: ml-dsa-65 is for OCSP responders only, not for CAs".to_owned());
+        }
         self.signature_algorithm()
             .map_err(|error| format!("hash: {error}"))?;
         if !(1..=LONGEST_DAYS).contains(&self.validity_days) {

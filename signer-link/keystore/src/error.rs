@@ -46,6 +46,22 @@ pub enum KeyError {
     /// Encrypted, and no passphrase was given.
     #[error("the key is encrypted; give its passphrase")]
     PassphraseNeeded,
+    /// The key is in a token and cannot be copied.
+    #[error("the key is in a PKCS#11 token and never leaves it")]
+    StaysInToken,
+    /// A PKCS#11 token did not do what it was asked.
+    #[error(
+        "the PKCS#11 token {token:?} failed at {doing}: {reason}; see that it is connected, and that module, token and \
+         pin_file are right"
+    )]
+    Token {
+        /// Its label.
+        token: String,
+        /// What it was asked.
+        doing: &'static str,
+        /// What the module said.
+        reason: String,
+    },
     /// A signature that this key made did not verify; it was not released.
     #[error(
         "a signature just made does not verify and was thrown away; suspect the machine's memory or processor"
@@ -56,7 +72,7 @@ pub enum KeyError {
     Several(usize),
     /// A key of a kind or size that is not used here.
     #[error(
-        "unsupported key: {0}; supported are RSA of 2048 to 8192 bits, P-256, P-384, P-521 and Ed25519"
+        "unsupported key: {0}; supported are RSA of 2048 to 8192 bits, P-256, P-384, P-521, Ed25519 and ML-DSA-65"
     )]
     Unsupported(String),
     /// The passphrase does not open the key.

@@ -1,9 +1,11 @@
-//! Private keys in software.
+//! Private keys, in software and in PKCS#11 tokens.
 //!
 //! - [`SigningKey`]: one private key that signs with exactly the algorithm it is asked for and verifies each
 //!   signature before it lets go of it.
 //! - [`SigningKey::from_pem`] and [`SigningKey::from_encrypted_pem`]: every unencrypted or PBES2-encrypted form
 //!   that openssl writes.
+//! - [`SignMany`]: the seam behind which many messages are signed at once, by whatever is quickest.
+//! - [`Token`]: keys that are made in a PKCS#11 token and stay there.
 //! - [`EncryptedStore`]: a directory of keys under one passphrase (Argon2id, AES-256-GCM).
 //! - [`write_atomically`]: how a secret, or anything else that must survive a power cut, reaches the disk.
 //!
@@ -19,11 +21,18 @@ mod error;
 mod pem_blocks;
 mod private_key_pem;
 mod sealing;
+mod sign_many;
+mod signatures;
 mod signing_key;
+mod token;
+mod token_key;
 
 pub use atomic_file::{Access, write_atomically};
 pub use encrypted_store::EncryptedStore;
 pub use error::{KeyError, StoreError};
 pub use sealing::Cost;
 pub use secrecy::{ExposeSecret, SecretString};
+pub use sign_many::{OneByOne, SignMany};
+pub use signatures::Signatures;
 pub use signing_key::SigningKey;
+pub use token::{Token, TokenPlace};

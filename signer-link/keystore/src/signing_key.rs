@@ -9,14 +9,15 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
-    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, ML_DSA_65_SIGNING, PqdsaKeyPair,
+    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
 };
 use pkcs8::{ObjectIdentifier, PrivateKeyInfo};
-use pki::{KeyKind, PublicKey, SignatureAlgorithm};
+use pki::{KeyKind, PublicKey, SignatureAlgorithm, Verifier};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use crate::token_key::TokenKey;
 use crate::{Access, KeyError, private_key_pem, write_atomically};
 
 /// A private key that signs with exactly the algorithm asked for, and verifies every signature before it is
@@ -27,12 +28,16 @@ pub struct SigningKey {
     secret: Secret,
     kind: KeyKind,
     public: PublicKey,
+    /// One for each algorithm that the key signs with.
+    verifiers: Vec<Verifier>,
 }
 
 enum Secret {
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
     Rsa(RsaKeyPair),
+    Token(TokenKey),
 }
 
 impl SigningKey {
@@ -47,6 +52,9 @@ impl SigningKey {
             KeyKind::P384 => generate_ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING)?,
             KeyKind::P521 => generate_ecdsa(&ECDSA_P521_SHA512_ASN1_SIGNING)?,
             KeyKind::Ed25519 => Secret::Ed25519(Ed25519KeyPair::generate().map_err(|_| WHILE)?),
+            KeyKind::MlDsa65 => {
+                Secret::MlDsa(PqdsaKeyPair::generate(&ML_DSA_65_SIGNING).map_err(|_| WHILE)?)
+            }
         };
         Self::new(secret)
     }
@@ -56,6 +64,7 @@ impl SigningKey {
         const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
         const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
         const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+        const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
 
         let info = PrivateKeyInfo::try_from(der)
             .map_err(|error| KeyError::Malformed(format!("PKCS#8: {error}")))?;
@@ -72,6 +81,9 @@ impl SigningKey {
             ED25519 => {
                 Secret::Ed25519(Ed25519KeyPair::from_pkcs8(der).map_err(rejected("Ed25519"))?)
             }
+            ML_DSA_65 => Secret::MlDsa(
+                PqdsaKeyPair::from_pkcs8(&ML_DSA_65_SIGNING, der).map_err(rejected("ML-DSA-65"))?,
+            ),
             other => return Err(KeyError::Unsupported(format!("algorithm {other}"))),
         };
         Self::new(secret)
@@ -108,6 +120,16 @@ impl SigningKey {
     /// ECDSA is done with the curve's own hash only, and nothing is ever substituted (mission I6).
     pub fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         const WHILE: KeyError = KeyError::Crypto("signing");
+        let verifier = self
+            .verifiers
+            .iter()
+            .find(|verifier| verifier.algorithm() == algorithm);
+        let Some(verifier) = verifier else {
+            return Err(KeyError::AlgorithmMismatch {
+                key: self.kind,
+                algorithm,
+            });
+        };
         let signature = match (&self.secret, self.kind, algorithm) {
             (Secret::Rsa(key), _, SignatureAlgorithm::RsaSha256) => {
                 sign_rsa(key, &RSA_PKCS1_SHA256, message)?
@@ -128,10 +150,16 @@ impl SigningKey {
             (Secret::Ed25519(key), _, SignatureAlgorithm::Ed25519) => {
                 key.try_sign(message).map_err(|_| WHILE)?.as_ref().to_vec()
             }
+            (Secret::Token(key), _, algorithm) => key.sign(algorithm, message)?,
+            (Secret::MlDsa(key), _, SignatureAlgorithm::MlDsa65) => {
+                let mut signature = vec![0; key.algorithm().signature_len()];
+                key.sign(message, &mut signature).map_err(|_| WHILE)?;
+                signature
+            }
             (_, key, algorithm) => return Err(KeyError::AlgorithmMismatch { key, algorithm }),
         };
-        self.public
-            .verify(algorithm, message, &signature)
+        verifier
+            .verify(message, &signature)
             .map_err(|_| KeyError::SelfCheck)?;
         Ok(signature)
     }
@@ -146,6 +174,8 @@ impl SigningKey {
             }
             Secret::Ecdsa(key) => key.to_pkcs8v1().map_err(|_| WHILE)?.as_ref().to_vec(),
             Secret::Ed25519(key) => key.to_pkcs8v1().map_err(|_| WHILE)?.as_ref().to_vec(),
+            Secret::MlDsa(key) => key.to_pkcs8v1().map_err(|_| WHILE)?.as_ref().to_vec(),
+            Secret::Token(_) => return Err(KeyError::StaysInToken),
         };
         Ok(Zeroizing::new(der))
     }
@@ -188,17 +218,47 @@ impl SigningKey {
             Secret::Rsa(key) => key.public_key().as_der(),
             Secret::Ecdsa(key) => key.public_key().as_der(),
             Secret::Ed25519(key) => key.public_key().as_der(),
+            Secret::MlDsa(key) => key.public_key().as_der(),
+            Secret::Token(_) => return Err(KeyError::StaysInToken),
         }
         .map_err(|_| WHILE)?;
         let public = PublicKey::from_spki_der(spki.as_ref())
             .map_err(|error| KeyError::Unsupported(error.to_string()))?;
+        Self::with(secret, public)
+    }
+
+    /// A key in a token and its public half.
+    pub(crate) fn in_token(key: TokenKey, public: PublicKey) -> Result<Self, KeyError> {
+        Self::with(Secret::Token(key), public)
+    }
+
+    /// CKA_ID, if the key is in a token.
+    pub(crate) fn token_id(&self) -> Option<&[u8]> {
+        match &self.secret {
+            Secret::Token(key) => Some(key.id()),
+            _ => None,
+        }
+    }
+
+    /// Whether the key is in a PKCS#11 token.
+    pub const fn is_in_token(&self) -> bool {
+        matches!(self.secret, Secret::Token(_))
+    }
+
+    fn with(secret: Secret, public: PublicKey) -> Result<Self, KeyError> {
         let kind = public
             .kind()
+            .map_err(|error| KeyError::Unsupported(error.to_string()))?;
+        let verifiers = algorithms_of(kind)
+            .iter()
+            .map(|algorithm| public.verifier(*algorithm))
+            .collect::<Result<_, _>>()
             .map_err(|error| KeyError::Unsupported(error.to_string()))?;
         Ok(Self {
             secret,
             kind,
             public,
+            verifiers,
         })
     }
 }
@@ -208,6 +268,22 @@ impl fmt::Debug for SigningKey {
         f.debug_struct("SigningKey")
             .field("kind", &self.kind)
             .finish_non_exhaustive()
+    }
+}
+
+/// What a key of this kind signs with.
+const fn algorithms_of(kind: KeyKind) -> &'static [SignatureAlgorithm] {
+    match kind {
+        KeyKind::Ed25519 => &[SignatureAlgorithm::Ed25519],
+        KeyKind::MlDsa65 => &[SignatureAlgorithm::MlDsa65],
+        KeyKind::P256 => &[SignatureAlgorithm::EcdsaSha256],
+        KeyKind::P384 => &[SignatureAlgorithm::EcdsaSha384],
+        KeyKind::P521 => &[SignatureAlgorithm::EcdsaSha512],
+        KeyKind::Rsa(_) => &[
+            SignatureAlgorithm::RsaSha256,
+            SignatureAlgorithm::RsaSha384,
+            SignatureAlgorithm::RsaSha512,
+        ],
     }
 }
 

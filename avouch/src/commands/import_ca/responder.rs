@@ -199,6 +199,7 @@ fn default_kind(ca: KeyKind) -> KeyKind {
         KeyKind::Rsa(_) => KeyKind::Rsa(2048),
         KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => KeyKind::P256,
         KeyKind::Ed25519 => KeyKind::Ed25519,
+        KeyKind::MlDsa65 => KeyKind::MlDsa65,
     }
 }
 

@@ -7,6 +7,7 @@ use ledger::{OcspPolicy, Subjects};
 use pki::{RevocationReason, SystemClock};
 
 use super::*;
+use crate::backends::Backends;
 use crate::pool::{SignPool, Urgency};
 use crate::responder::Responder;
 use crate::schedule::Schedule;
@@ -53,7 +54,13 @@ impl Signer {
         let ca = certificate("ca.pem").unwrap();
         let key = SigningKey::load_plain(&path.join("responder.key")).unwrap();
         let now = ca.not_before().plus_seconds(60);
-        let responder = Responder::new(key, certificate("responder.pem").unwrap(), &ca, now);
+        let responder = Responder::new(
+            key,
+            certificate("responder.pem").unwrap(),
+            &ca,
+            now,
+            &Backends::default(),
+        );
         Self {
             ca,
             responder: Arc::new(responder.unwrap()),
@@ -116,10 +123,10 @@ async fn a_wrong_signature_is_not_published() {
             status: CertStatus::Good,
         }])
         .await;
-    for wrong in [0, 2, 8] {
+    for wrong in [0, 2] {
         for slot in [0, 1] {
             let mut signed = signer.sign(&rows(None)).await;
-            signed[0].rows[wrong].1[slot] = other[0].rows[0].1[slot].clone();
+            signed[0].spoil(2 * wrong + slot, other[0].signatures(0)[slot]);
             let (set, unfit) = signer.assemble(&signed);
             assert_eq!(unfit.len(), 1, "{unfit:?}");
             assert_eq!(unfit[0].0, signed[0].rows[wrong].0.serial);

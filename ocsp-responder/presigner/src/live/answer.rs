@@ -112,12 +112,13 @@ fn sign(
         next_update: window.next_update,
     };
     let data = response_data(certificate, &answers, times, nonce);
-    let signature = responder.sign(&data).map_err(|error| {
+    let signatures = responder.sign_many(&[&data]).map_err(|error| {
         tracing::error!("a fresh answer could not be signed: {error}");
         NoAnswer::NotNow
     })?;
+    let signature = signatures.get(0).ok_or(NoAnswer::NotNow)?;
     // Each template of a responder puts a response together in the same way.
-    let response = responder.templates()[0].response(&data, &signature);
+    let response = responder.templates()[0].response(&data, signature);
     judge(&response, signer, said, nonce, now)?;
     Ok(response)
 }

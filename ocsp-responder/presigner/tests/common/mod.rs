@@ -14,7 +14,7 @@ use ledger::{
     RevocationRequest,
 };
 use ocsp_presigner::{
-    Inbox, IssuedHere, Metrics, Progress, PublicationKey, Shared, SignPool, Worker,
+    Backends, Inbox, IssuedHere, Metrics, Progress, PublicationKey, Shared, SignPool, Worker,
 };
 use pki::ocsp::response::CertStatus;
 use pki::ocsp::verify::{Expected, Rules, violations};
@@ -54,6 +54,10 @@ impl Signer for StandIn {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(Backends::default()).await
+    }
+
+    pub(crate) async fn with(backends: Backends) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // Openssl's certificates begin now, and its judgement of responses is about now.
         let clock = ManualClock::new(SystemClock.now().plus_seconds(1));
@@ -71,6 +75,7 @@ impl World {
         let shared = Shared {
             ledger: ledger.clone(),
             pool: SignPool::start(0, Arc::clone(&shared_clock)).unwrap(),
+            backends,
             clock: Arc::clone(&shared_clock),
             certifier: Arc::new(IssuedHere::by(ledger.clone(), signer, shared_clock)),
             keys: directory.path().join("keys"),

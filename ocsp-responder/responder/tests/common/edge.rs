@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use ocsp_responder::{CacheConfig, Config, Edge, FreshConfig, LimitsConfig, Running, Succession, TrustConfig};
+use ocsp_responder::{
+    CacheConfig, Config, Edge, FreshConfig, LimitsConfig, Running, Succession, TrustConfig,
+};
 use pki::{Clock, HashAlgorithm, Serial};
 use prometheus::{Encoder, TextEncoder};
 use telemetry::{DaemonConfig, Health, Readiness, Stopper};
