@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Explain(ExplainOptions),
     /// Show every issuer, its OCSP answers, its CRL, and which daemon runs
     Status(StatusOptions),
+    /// Show or change how long answers and CRLs of an issuer last, and what signs its answers
+    Policy(PolicyOptions),
     /// Take over what exists elsewhere
     #[command(subcommand)]
     Import(ImportCommand),
@@ -358,6 +360,26 @@ pub(crate) struct ImportCaOptions {
     /// Where its certificate's URL lives, e.g. /rsa.crt
     #[arg(long, value_name = "PATH")]
     pub(crate) cert_path: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch policy member
+  avouch policy member --set ocsp.validity_hours=72 --set ocsp.refresh_hours=36
+  avouch policy member --set ocsp.responder_key=p-256 --set ocsp.responder_key_in=pkcs11
+  avouch policy member --set ocsp.responder_key=ml-dsa-65
+  avouch policy member --set ocsp.responder_key=null
+
+Running daemons take a change up at once. null puts a field back to its default.")]
+pub(crate) struct PolicyOptions {
+    /// The issuer
+    #[arg(value_name = "NAME")]
+    pub(crate) issuer: String,
+
+    /// A field to change
+    #[arg(long, value_name = "TABLE.FIELD=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

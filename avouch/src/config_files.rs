@@ -98,6 +98,9 @@ fn presigner(data: &DataDir) -> String {
          # Intel's libcrypto_mb signs RSA and P-256 several times as fast on CPUs with AVX512-IFMA: \"auto\" uses it where it\n\
          # is installed, \"off\" never; or its path.\n\
          multi_buffer = \"auto\"\n\n\
+         # Answers that the edge asks for while a client waits: with the client's nonce, or about several certificates.\n\
+         [live]\n\
+         socket = {}\n\n\
          # For issuers whose policy says responder_key_in = \"pkcs11\":\n\
          # [pkcs11]\n\
          # module = \"/usr/lib/softhsm/libsofthsm2.so\"\n\
@@ -108,6 +111,7 @@ fn presigner(data: &DataDir) -> String {
         quoted(&own.join("publication.key")),
         quoted(&own.join("keys")),
         quoted(&data.signer_socket()),
+        quoted(&data.live_socket()),
         quoted(&own.join("pin")),
         daemon(data, "ocsp-presigner"),
     )
@@ -145,11 +149,18 @@ fn responder(data: &DataDir, settings: &Settings<'_>) -> String {
          public_key = \"{}\"\n\n\
          [[trust]]\n\
          prefix = \"crl/\"\n\
-         public_key = \"{}\"\n\n{}",
+         public_key = \"{}\"\n\n\
+         # Answers that the presigner signs while a client waits. Above these rates, what was signed ahead goes out.\n\
+         [fresh]\n\
+         socket = {}\n\
+         per_second = 200               # for each issuer\n\
+         per_network_per_second = 50    # for each network of clients, /24 or /56\n\
+         deadline_ms = 50\n\n{}",
         quoted(&data.publication()),
         quoted(&data.responder_dir()),
         settings.presigner_public_key,
         settings.crl_builder_public_key,
+        quoted(&data.live_socket()),
         daemon(data, "ocsp-responder"),
     )
 }

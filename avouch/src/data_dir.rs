@@ -139,15 +139,21 @@ impl DataDir {
         self.run_dir().join("signer.sock")
     }
 
-    /// The system allows only short paths for sockets; the signer would not come up with a longer one.
+    /// Where the edge asks the presigner for answers that are signed while a client waits.
+    pub(crate) fn live_socket(&self) -> PathBuf {
+        self.run_dir().join("ocsp-live.sock")
+    }
+
+    /// The system allows only short paths for sockets; the daemons would not come up with longer ones.
     pub(crate) fn check_socket_path(&self) -> Result<()> {
-        let length = self.signer_socket().as_os_str().len();
+        let longest = self.live_socket();
+        let length = longest.as_os_str().len();
         if length <= LONGEST_SOCKET_PATH {
             return Ok(());
         }
         Err(Failure::usage(format!(
             "the path {} is too long for a socket: {length} octets, at most {LONGEST_SOCKET_PATH}",
-            self.signer_socket().display()
+            longest.display()
         ))
         .remedy("choose a shorter --data")
         .into())
@@ -215,7 +221,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
         .map_err(|_| Failure::new(format!("{} is not UTF-8 text", path.display())).into())
 }
 
-/// `sun_path` has 108 octets; the signer first binds under the name with its process number at the end.
+/// `sun_path` has 108 octets; daemons first bind under the name with their process number at the end.
 const LONGEST_SOCKET_PATH: usize = 107 - ".4194304".len();
 
 #[cfg(test)]

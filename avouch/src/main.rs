@@ -79,6 +79,7 @@ async fn run(cli: &Cli) -> Result<Outcome> {
         Command::Revoke(options) => commands::revoke::revoke(&data, options).await,
         Command::Explain(options) => commands::explain::explain(&data, options).await,
         Command::Status(_) => commands::status::status(&data).await,
+        Command::Policy(options) => commands::policy::policy(&data, options).await,
         Command::Import(ImportCommand::Ca(options)) => {
             commands::import_ca::import(&data, options).await
         }

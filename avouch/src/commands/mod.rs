@@ -5,5 +5,6 @@ pub(crate) mod explain;
 pub(crate) mod import_ca;
 pub(crate) mod init;
 pub(crate) mod issue;
+pub(crate) mod policy;
 pub(crate) mod revoke;
 pub(crate) mod status;

@@ -48,6 +48,10 @@ pub(crate) struct Verdict<'a> {
 }
 
 /// What is said to a request.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one request, on the stack"
+)]
 pub(crate) enum Said<'a> {
     Answer(Signed<'a>),
     Error(ErrorStatus),

@@ -194,7 +194,7 @@ fn several_certificates_of_different_issuers_are_unauthorized() {
     for (first, second) in [
         (ours(HashAlgorithm::Sha1), theirs.clone()),
         (theirs.clone(), ours(HashAlgorithm::Sha1)),
-        (theirs.clone(), theirs.clone()),
+        (theirs.clone(), theirs),
         (ours(HashAlgorithm::Sha1), ours(HashAlgorithm::Sha384)),
     ] {
         let said = edge.post(&request(first, second));

@@ -276,9 +276,7 @@ mod tests {
             let output = Command::new("openssl")
                 .args(["ocsp", "-reqin", "request.der", "-respin", "response.der"])
                 // The nonce is the one in the request, not one more.
-                .args(["-no_nonce", "-issuer", "ca.pem", "-CAfile", "ca.pem"])
-                .args(["-serial", &format!("0x{}", serials[0])])
-                .args(["-serial", &format!("0x{}", serials[1])])
+                .args(["-no_nonce", "-CAfile", "ca.pem", "-resp_text"])
                 .args(["-attime", &NOW.unix().to_string()])
                 .current_dir(&directory)
                 .output()
@@ -286,9 +284,10 @@ mod tests {
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8_lossy(&said);
             assert!(said.contains("Response verify OK"), "{said}");
-            assert!(!said.to_lowercase().contains("nonce"), "{said}");
+            let complaints = ["Nonce Verify error", "no nonce"];
+            assert!(!complaints.iter().any(|bad| said.contains(bad)), "{said}");
             assert!(
-                said.contains(": good") && said.contains(": revoked"),
+                said.contains("Status: good") && said.contains("Status: revoked"),
                 "{said}"
             );
         }
