@@ -41,11 +41,17 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 impl Starter {
     /// The edge, serving a site from one core.
     pub(crate) fn avouch(&self, site: &Site) -> anyhow::Result<Server> {
+        self.avouch_with(site, "")
+    }
+
+    /// The edge with something more in its configuration.
+    pub(crate) fn avouch_with(&self, site: &Site, more: &str) -> anyhow::Result<Server> {
         let port = free_port()?;
         let text = fs::read_to_string(site.edge_configuration())?;
         let text = text
             .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
-            .replace("127.0.0.1:8081", "127.0.0.1:0");
+            .replace("127.0.0.1:8081", "127.0.0.1:0")
+            + more;
         let configuration = self.scratch.join("ocsp-responder.toml");
         fs::write(&configuration, text)?;
         let mut command = Command::new(self.binary("ocsp-responder")?);

@@ -10,6 +10,7 @@
 mod authority;
 mod channel;
 mod deltas;
+mod live;
 pub mod sets;
 mod sign;
 mod site;
@@ -17,6 +18,7 @@ mod site;
 pub use authority::Authority;
 pub use channel::Channel;
 pub use deltas::{Change, Deltas};
+pub use live::answer_live;
 pub use sign::{Row, SignedRow, Times, sign};
 pub use site::{Filling, Site, revocations};
 

@@ -5,55 +5,62 @@
 
 /// Appends the octets that a path (below the OCSP prefix) spells; `None` if it spells none or more than `limit`.
 pub(crate) fn decode(path: &str, limit: usize, out: &mut Vec<u8>) -> Option<()> {
-    let mut path = path.trim_start_matches('/').as_bytes();
+    let path = path.trim_start_matches('/').as_bytes();
     // Every octet takes four characters at most (percent-escaped base64).
     if path.len() > limit.saturating_mul(4).saturating_add(16) {
         return None;
     }
     let start = out.len();
+    unescape(path, out)?;
+    // Octets take the place of the digits that spell them, which are never fewer.
+    let text = &mut out[start..];
+    let groups = decode_groups(text);
+    let (mut read, mut written) = (4 * groups, 3 * groups);
     let mut group = Group::default();
-    loop {
-        if group.digits == 0 && !group.padded {
-            path = take_whole_groups(path, out);
+    while let Some(&byte) = text.get(read) {
+        read += 1;
+        if let Some(octets) = group.take(MEANING[usize::from(byte)])? {
+            text[written..written + 3].copy_from_slice(&octets);
+            written += 3;
         }
-        let Some((&byte, rest)) = path.split_first() else {
-            break;
-        };
-        path = rest;
-        let byte = if byte == b'%' {
-            let [high, low, rest @ ..] = path else {
-                return None;
-            };
-            path = rest;
-            hex_digit(*high)? << 4 | hex_digit(*low)?
-        } else {
-            byte
-        };
-        group.take(MEANING[usize::from(byte)], out)?;
     }
-    group.finish(out)?;
-    (out.len() - start <= limit).then_some(())
+    let (octets, rest) = group.finish()?;
+    text[written..written + rest].copy_from_slice(&octets[..rest]);
+    written += rest;
+    out.truncate(start + written);
+    (written <= limit).then_some(())
 }
 
-/// Decodes four digits at a time for as long as nothing else comes; gives what is left.
-fn take_whole_groups<'a>(path: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let (groups, _) = path.as_chunks::<4>();
-    let start = out.len();
-    out.resize(start + 3 * groups.len(), 0);
-    let (octets, _) = out[start..].as_chunks_mut::<3>();
-    let mut taken = 0;
-    for (digits, octets) in groups.iter().zip(octets) {
-        let [a, b, c, d] = digits.map(usize::from);
-        let bits = PLACED[0][a] | PLACED[1][b] | PLACED[2][c] | PLACED[3][d];
-        let [outside, first, second, third] = bits.to_be_bytes();
-        if outside != 0 {
-            break;
-        }
-        *octets = [first, second, third];
-        taken += 1;
+/// Appends the characters of a path, each `%` with its two digits as the one it stands for.
+fn unescape(path: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut rest = path;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        let (plain, escape) = rest.split_at(at);
+        let [_, high, low, after @ ..] = escape else {
+            return None;
+        };
+        out.extend_from_slice(plain);
+        out.push(hex_digit(*high)? << 4 | hex_digit(*low)?);
+        rest = after;
     }
-    out.truncate(start + 3 * taken);
-    &path[4 * taken..]
+    out.extend_from_slice(rest);
+    Some(())
+}
+
+/// Decodes in place, four digits at a time, for as long as nothing else comes; gives the number of groups. Nearly every
+/// request is nothing else.
+fn decode_groups(text: &mut [u8]) -> usize {
+    let groups = text.len() / 4;
+    for group in 0..groups {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|place| usize::from(text[4 * group + place]));
+        let bits = PLACED[0][a] | PLACED[1][b] | PLACED[2][c] | PLACED[3][d];
+        let [outside, octets @ ..] = bits.to_be_bytes();
+        if outside != 0 {
+            return group;
+        }
+        text[3 * group..3 * group + 3].copy_from_slice(&octets);
+    }
+    groups
 }
 
 /// Up to four digits that are not three octets yet.
@@ -65,7 +72,8 @@ struct Group {
 }
 
 impl Group {
-    fn take(&mut self, meaning: u8, out: &mut Vec<u8>) -> Option<()> {
+    /// Takes one character; gives the octets of a group that is complete with it. `None` if it means nothing here.
+    fn take(&mut self, meaning: u8) -> Option<Option<[u8; 3]>> {
         match meaning {
             LINE_END => {}
             PADDING => self.padded = true,
@@ -74,25 +82,25 @@ impl Group {
                 self.bits = self.bits << 6 | u32::from(digit);
                 self.digits += 1;
                 if self.digits == 4 {
-                    out.extend_from_slice(&self.bits.to_be_bytes()[1..]);
+                    let [_, octets @ ..] = self.bits.to_be_bytes();
                     *self = Self::default();
+                    return Some(Some(octets));
                 }
             }
             _ => return None,
         }
-        Some(())
+        Some(None)
     }
 
-    /// The last octets; the bits that the last digit has too many do not matter.
-    fn finish(&self, out: &mut Vec<u8>) -> Option<()> {
-        let octets = (self.bits << (6 * (4 - self.digits))).to_be_bytes();
+    /// The last octets, and how many there are; the bits that the last digit has too many do not matter.
+    fn finish(&self) -> Option<([u8; 3], usize)> {
+        let [_, octets @ ..] = (self.bits << (6 * (4 - self.digits))).to_be_bytes();
         match self.digits {
-            0 => {}
-            2 => out.push(octets[1]),
-            3 => out.extend_from_slice(&octets[1..3]),
-            _ => return None,
+            0 => Some((octets, 0)),
+            2 => Some((octets, 1)),
+            3 => Some((octets, 2)),
+            _ => None,
         }
-        Some(())
     }
 }
 

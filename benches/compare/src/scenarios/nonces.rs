@@ -1,5 +1,6 @@
 //! A flood of nonces: requests that want an answer of their own, ten times as many as are allowed.
 
+use fill::answer_live;
 use ocsp_load::{Methods, Nonces, Pace};
 
 use super::{Bench, most};
@@ -11,7 +12,15 @@ const FLOOD: f64 = 10.0;
 
 /// Measures and gives the table.
 pub(crate) fn run(bench: &Bench<'_>) -> anyhow::Result<String> {
-    let edge = bench.starter.avouch(bench.site)?;
+    // It has this process's core, as a presigner would have another one than the edge.
+    let socket = answer_live(bench.site)?;
+    let edge = bench.starter.avouch_with(
+        bench.site,
+        &format!(
+            "\n[fresh]\nsocket = {socket:?}\nper_second = {budget:.0}\nper_network_per_second = {budget:.0}\n",
+            budget = bench.nonce_budget
+        ),
+    )?;
     let flood = FLOOD * bench.nonce_budget;
     // A third is plain, so that there is room for the flood.
     let steady = most(bench, &edge)? / 3.0;
