@@ -1,13 +1,19 @@
 //! Work that can wait: verifying large answer sets ahead, and letting go of those that were replaced.
 //!
-//! Both go through gigabytes. One thread of the lowest priority does them, and rests nine times as long as it worked, so
-//! that requests do not notice.
+//! Both go through gigabytes. One thread does them, and rests nine times as long as it worked. It has the scheduler's
+//! idle policy: even at the lowest priority of the usual one, on a core that requests keep busy it made one in a hundred
+//! of them wait for milliseconds.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use answers::AnswerSet;
+use thread_priority::ThreadPriority;
+use thread_priority::unix::{
+    NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
 use tokio::sync::Notify;
 
 use crate::live::Live;
@@ -70,8 +76,12 @@ impl Gentle {
 }
 
 fn work(jobs: &Receiver<Job>, done: &Notify) {
-    // Of this thread only. Without it the rests must do.
-    let _ = rustix::process::setpriority_process(None, 19);
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    if let Err(error) =
+        set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+    {
+        tracing::warn!("sets are verified at the priority of requests: {error}");
+    }
     while let Ok(job) = jobs.recv() {
         match job {
             Job::Verify(set) => {

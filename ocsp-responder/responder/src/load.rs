@@ -19,8 +19,6 @@ use crate::cells::Cells;
 use crate::freshness::Freshness;
 use crate::live::{Answers, Channel, StaticObject};
 
-/// Of a larger set, that many answers, evenly spread, are verified down to the signature. The presigner verifies all.
-const VERIFIED_ANSWERS: usize = 256;
 /// Answer sets of that many octets or more are mapped and verified bit by bit; smaller ones are read and verified at once.
 const LARGE: u64 = 8 << 20;
 /// Rules about an issuer's own policy, which the presigner holds; here they could only refuse what is valid.
@@ -156,6 +154,12 @@ fn layered(
     Ok(Some(layered))
 }
 
+/// So many answers of a set, evenly spread, are verified down to the signature: more of a large one, few of a delta, of
+/// which ten may come in a second. The presigner verifies all.
+fn verified_answers(of: usize) -> usize {
+    (of / 4096).clamp(16, 256)
+}
+
 struct Loader<'a> {
     ca: Certificate,
     cells: &'a Cells,
@@ -199,7 +203,7 @@ impl Loader<'_> {
 
     /// Signature, CertID and all else of a part of the answers: a set that was signed with the wrong key never gets live.
     fn verify_sample(&self, set: &AnswerSet) -> anyhow::Result<()> {
-        let step = set.len().div_ceil(VERIFIED_ANSWERS).max(1);
+        let step = set.len().div_ceil(verified_answers(set.len())).max(1);
         for entry in set.entries().step_by(step) {
             let Entry::Answer(answer) = entry? else {
                 continue;

@@ -23,6 +23,7 @@ const DELTAS_A_SECOND: u64 = 10;
 /// Publishes the deltas and gives the table.
 pub(crate) fn run(bench: &Bench<'_>) -> anyhow::Result<String> {
     let edge = bench.starter.avouch(bench.site)?;
+    bench.warm_up(&edge)?;
     let mut channel = Channel::open(bench.site)?;
     let mut table = Table::new(HEAD);
     let mut took = Vec::new();

@@ -21,6 +21,7 @@ pub(crate) fn run(bench: &Bench<'_>) -> anyhow::Result<String> {
             budget = bench.nonce_budget
         ),
     )?;
+    bench.warm_up(&edge)?;
     let flood = FLOOD * bench.nonce_budget;
     // A third is plain, so that there is room for the flood.
     let steady = most(bench, &edge)? / 3.0;

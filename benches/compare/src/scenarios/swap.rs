@@ -18,8 +18,9 @@ use crate::table::Table;
 
 /// Swaps and gives the table.
 pub(crate) fn run(bench: &Bench<'_>) -> anyhow::Result<String> {
-    let edge = bench.starter.avouch(bench.site)?;
     let mut bases = Bases::prepare(bench)?;
+    let edge = bench.starter.avouch(bench.site)?;
+    bench.warm_up(&edge)?;
     let mut table = Table::new(HEAD);
     let mut notes = String::new();
     for intensity in intensities(bench, &edge)? {
