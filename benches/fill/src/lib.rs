@@ -2,7 +2,7 @@
 //!
 //! A [`Site`] is a directory with a made-up CA, a publication, and an edge's configuration. Its certificates are those
 //! of a [`synthetic::Population`], so that a load generator knows them without a list. Every answer is signed by the
-//! responder's key ([`sign`]), as the presigner's are; [`sets`] streams them into a file, a [`Channel`] publishes it, and
+//! responder's key ([`sign()`]), as the presigner's are; [`sets`] streams them into a file, a [`Channel`] publishes it, and
 //! [`Deltas`] keeps few of what comes on top.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
