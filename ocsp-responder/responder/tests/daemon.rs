@@ -77,6 +77,7 @@ fn a_wrong_key_in_the_configuration_is_told() {
     )
     .unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_ocsp-responder"))
+        .current_dir(world.temporary.path())
         .arg("--config")
         .arg(&config)
         .output()
