@@ -182,6 +182,15 @@ impl System {
         csr
     }
 
+    /// Issues two server certificates from this issuer and revokes the second.
+    #[track_caller]
+    pub fn issue_good_and_revoked(&self, issuer: &str) -> [PathBuf; 2] {
+        let good = self.issue_server(issuer, "good.example.org");
+        let revoked = self.issue_server(issuer, "revoked.example.org");
+        self.revoke(&revoked);
+        [good, revoked]
+    }
+
     /// Issues a server certificate for `host` from this issuer; gives the certificate's path.
     #[track_caller]
     pub fn issue_server(&self, issuer: &str, host: &str) -> PathBuf {

@@ -24,9 +24,7 @@ struct Issued {
 impl Issued {
     fn new(hierarchy: &str) -> Self {
         let system = System::start(hierarchy);
-        let good = system.issue_server(ISSUER, "good.example.org");
-        let revoked = system.issue_server(ISSUER, "revoked.example.org");
-        system.revoke(&revoked);
+        let [good, revoked] = system.issue_good_and_revoked(ISSUER);
         Self {
             system,
             good,

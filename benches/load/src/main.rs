@@ -9,28 +9,14 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ocsp_load::{Length, Phase, Plan, Report, run};
 
 use options::Options;
-
-/// Exit code of wrong usage (EX_USAGE of sysexits).
-const EXIT_USAGE: u8 = 64;
+use telemetry::EXIT_USAGE;
 
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
-        Ok(options) => options,
-        Err(error) => {
-            // The terminal is all there is to tell it to.
-            let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(EXIT_USAGE)
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
-    };
+    let options: Options = telemetry::parse_or_exit();
     let plan = match options.plan() {
         Ok(plan) => plan,
         Err(error) => {

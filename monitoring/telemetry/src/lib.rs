@@ -23,7 +23,7 @@ mod stop;
 
 pub use admin::AdminSocket;
 pub use health::{Health, Part, Readiness};
-pub use options::{DaemonConfig, DaemonOptions, LogFormat, parse_or_exit};
+pub use options::{DaemonConfig, DaemonOptions, EXIT_USAGE, LogFormat, parse_or_exit};
 pub use run::{Context, run, run_in_place};
 pub use state_file::StateFile;
 pub use stop::Stopper;

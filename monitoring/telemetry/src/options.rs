@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// Exit code of wrong usage or a wrong configuration (EX_USAGE of sysexits).
-pub(crate) const EXIT_USAGE: u8 = 64;
+pub const EXIT_USAGE: u8 = 64;
 
 /// The command line of a daemon; flatten it into the daemon's own `clap::Parser`.
 #[derive(Clone, Debug, clap::Args)]
