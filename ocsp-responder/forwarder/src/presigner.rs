@@ -1,14 +1,11 @@
 //! The way to the presigner: TLS 1.3, both sides with certificates.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -60,30 +57,11 @@ fn server_name(config: &Config) -> anyhow::Result<ServerName<'static>> {
 }
 
 fn client_config(config: &Config) -> anyhow::Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&config.server_ca)? {
-        roots
-            .add(certificate)
-            .with_context(|| format!("{} is no root certificate", config.server_ca.display()))?;
-    }
-    let key = PrivateKeyDer::from_pem_file(&config.key)
-        .with_context(|| format!("{} holds no private key in PEM", config.key.display()))?;
-    let chain = certificates(&config.certificate)?;
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+    let roots = live_tls::roots(&config.server_ca)?;
+    let (chain, key) = live_tls::identity(&config.certificate, &config.key)?;
+    ClientConfig::builder_with_provider(live_tls::provider())
+        .with_protocol_versions(live_tls::VERSIONS)?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)
         .with_context(|| format!("{} does not fit its key", config.certificate.display()))
-}
-
-fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
-    let certificates = read()
-        .with_context(|| format!("{} cannot be read as certificates in PEM", path.display()))?;
-    anyhow::ensure!(
-        !certificates.is_empty(),
-        "{} holds no certificate in PEM",
-        path.display()
-    );
-    Ok(certificates)
 }

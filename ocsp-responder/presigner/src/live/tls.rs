@@ -2,16 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -79,35 +75,16 @@ impl Handshake {
 }
 
 fn server_config(config: &TlsConfig) -> anyhow::Result<ServerConfig> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&config.client_ca)? {
-        roots
-            .add(certificate)
-            .with_context(|| format!("{} is no root certificate", config.client_ca.display()))?;
-    }
+    let provider = live_tls::provider();
+    let roots = live_tls::roots(&config.client_ca)?;
     let verifier =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .with_context(|| format!("{} is of no use", config.client_ca.display()))?;
-    let key = PrivateKeyDer::from_pem_file(&config.key)
-        .with_context(|| format!("{} holds no private key in PEM", config.key.display()))?;
-    let chain = certificates(&config.certificate)?;
+    let (chain, key) = live_tls::identity(&config.certificate, &config.key)?;
     ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_protocol_versions(live_tls::VERSIONS)?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .with_context(|| format!("{} does not fit its key", config.certificate.display()))
-}
-
-fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
-    let certificates = read()
-        .with_context(|| format!("{} cannot be read as certificates in PEM", path.display()))?;
-    anyhow::ensure!(
-        !certificates.is_empty(),
-        "{} holds no certificate in PEM",
-        path.display()
-    );
-    Ok(certificates)
 }
