@@ -22,7 +22,7 @@ pub(crate) fn write(data: &DataDir, settings: &Settings<'_>) -> Result<()> {
         ("signer", signer(data, settings)),
         ("issuer", issuer(data, settings)),
         ("ocsp-presigner", presigner(data)),
-        ("crl-builder", crl_builder(data)),
+        ("crl-builder", crl_builder(data, settings)),
         ("ocsp-responder", responder(data, settings)),
     ] {
         let path = data.config(daemon);
@@ -117,7 +117,7 @@ fn presigner(data: &DataDir) -> String {
     )
 }
 
-fn crl_builder(data: &DataDir) -> String {
+fn crl_builder(data: &DataDir, settings: &Settings<'_>) -> String {
     let own = data.crl_builder_dir();
     format!(
         "ledger = {}\n\
@@ -126,11 +126,14 @@ fn crl_builder(data: &DataDir) -> String {
          publication_key = {}\n\
          # CRLs of CAs whose key is elsewhere, served as they are.\n\
          imported = {}\n\
+         # As in certificates; delta CRLs are announced below it.\n\
+         base_url = \"{}\"\n\
          signer_socket = {}\n\n{}",
         quoted(&data.ledger()),
         quoted(&data.publication()),
         quoted(&own.join("publication.key")),
         quoted(&data.imported_crls()),
+        settings.base_url,
         quoted(&data.signer_socket()),
         daemon(data, "crl-builder"),
     )

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hierarchy::BaseUrl;
 use serde::Deserialize;
 use telemetry::DaemonConfig;
 
@@ -17,6 +18,8 @@ use telemetry::DaemonConfig;
 ///     imported = "/srv/avouch/crl-builder/imported"
 ///     ## Whether such a CRL may be signed with SHA-1. `avouch import ca` has asked that before it put one there.
 ///     accept_sha1 = true
+///     ## As in certificates; needed for delta CRLs (crl.deltas of an issuer's policy).
+///     base_url = "http://status.example"
 ///     signer_socket = "/srv/avouch/run/signer.sock"
 ///
 ///     [daemon]
@@ -38,6 +41,9 @@ pub struct Config {
     /// Whether imported CRLs may be signed with SHA-1.
     #[serde(default = "yes")]
     pub accept_sha1: bool,
+    /// The URL under which everything is served, as it stands in certificates; delta CRLs are announced below it.
+    #[serde(default)]
+    pub base_url: Option<BaseUrl>,
     /// The signer's socket.
     pub signer_socket: PathBuf,
     /// What every daemon has.

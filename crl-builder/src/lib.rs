@@ -16,13 +16,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod build;
 mod config;
 mod failure;
 mod feed;
 mod imported;
 mod live;
 mod metrics;
+mod own;
 mod publication_key;
 mod publish;
 mod schedule;

@@ -36,6 +36,7 @@ async fn run(context: Context<Config>) -> anyhow::Result<()> {
     let config = &context.config;
     let shared = Shared {
         accept_sha1: config.accept_sha1,
+        base_url: config.base_url.clone(),
         clock: Arc::clone(&context.clock),
         health: context.health.clone(),
         imported: config.imported.clone(),

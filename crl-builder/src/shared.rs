@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hierarchy::BaseUrl;
 use ledger::Ledger;
 use pki::Clock;
 use telemetry::Health;
@@ -14,6 +15,8 @@ use crate::{Metrics, PublicationKey};
 pub struct Shared<S> {
     /// Whether imported CRLs may be signed with SHA-1.
     pub accept_sha1: bool,
+    /// The URL under which everything is served; deltas need it.
+    pub base_url: Option<BaseUrl>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
     /// Where each worker tells how its issuer is.

@@ -11,13 +11,14 @@ use pki::{Certificate, CrlNumber};
 use publication::Publisher;
 use telemetry::{Part, Stopper};
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 
-use crate::build::{Built, build, own_rules};
 use crate::failure::Failure;
 use crate::feed::{News, last_concerning};
 use crate::imported::{Import, Stamp, imported_rules};
 use crate::live::{self, Live};
 use crate::metrics::Figures;
+use crate::own::{Bases, Build, Built, Lists, own_rules, recover};
 use crate::publish::publish;
 use crate::schedule::{Due, Occasion, Situation};
 use crate::shared::Shared;
@@ -59,6 +60,11 @@ struct Worker<S> {
     live: Option<Live>,
     /// Whether `live` may stay as it is.
     fit: bool,
+    /// What stands on our own published CRLs; `None` until it is needed first.
+    lists: Option<Lists>,
+    bases: Bases,
+    /// The ledger knows less than what is published.
+    restored: bool,
     import: Import,
     /// The imported file as it was when it was last published.
     stamp: Option<Stamp>,
@@ -103,7 +109,8 @@ impl<S: Signer> Worker<S> {
             ),
             None => (None, false),
         };
-        let fit = fit && !was_restored(&shared.ledger, &issuer, live.as_ref()).await?;
+        let restored = was_restored(&shared.ledger, &issuer, live.as_ref()).await?;
+        let fit = fit && !restored;
         let as_of = live.as_ref().map_or(0, |live| live.as_of);
         let import = Import::new(&shared.imported, name);
         let floor = live.as_ref().and_then(|live| live.number.clone());
@@ -119,6 +126,9 @@ impl<S: Signer> Worker<S> {
             fit,
             import,
             issuer,
+            lists: None,
+            bases: Bases::default(),
+            restored,
             live,
             news,
             publisher,
@@ -199,22 +209,39 @@ impl<S: Signer> Worker<S> {
         if let Some(imported) = self.import.number() {
             self.floor = self.floor.clone().max(imported);
         }
+        self.take_up(occasion).await?;
         let Shared {
             ledger,
             signer,
             clock,
+            base_url,
             ..
         } = &*self.shared;
-        let Built { crl, as_of } = build(
+        let name = &self.issuer.name;
+        let build = Build {
             ledger,
             signer,
-            &**clock,
-            &self.issuer,
-            &self.ca,
-            &self.floor,
-        )
-        .await?;
-        publish(&mut self.publisher, &self.issuer, Some(&crl), as_of)?;
+            clock: &**clock,
+            issuer: &self.issuer,
+            ca: &self.ca,
+            floor: &self.floor,
+            delta_url: base_url
+                .as_ref()
+                .map(|base_url| format!("{base_url}/crl/{name}.delta.crl")),
+            before: self.lists.as_ref(),
+            bases: &self.bases,
+            occasion,
+        };
+        let Built { lists, crls } = build.run().await?;
+        let as_of = lists.as_of;
+        let crl = &crls[0].crl;
+        publish(&mut self.publisher, &self.issuer, Some(crl), as_of)?;
+        if occasion != Occasion::Changed || self.bases.base().is_none() {
+            let number = crl.number().cloned().unwrap_or_else(|| self.floor.clone());
+            self.bases.add(number, lists.complete.clone());
+        }
+        self.lists = Some(lists);
+        self.restored = false;
         self.shared
             .metrics
             .built(&self.issuer.name, started.elapsed());
@@ -230,8 +257,31 @@ impl<S: Signer> Worker<S> {
         self.built = Some(started);
         // A ledger that was restored ends before events that once concerned this issuer.
         self.concerned = self.concerned.min(as_of);
-        self.succeeded(&crl, as_of);
+        self.succeeded(crl, as_of);
         Ok(Duration::ZERO)
+    }
+
+    /// Before the first build: what is published is what the next CRL is compared with. A ledger that has forgotten some
+    /// of it learns it again.
+    async fn take_up(&mut self, occasion: Occasion) -> Result<(), Failure> {
+        if self.lists.is_none()
+            && let Some((crl, as_of)) = live::read(&self.publisher)?
+        {
+            let lists = block_in_place(|| Lists::of_published(&crl, as_of));
+            let unfit = |violation| Failure::Unfit {
+                what: "what follows the published CRL".to_owned(),
+                violation,
+            };
+            let lists = lists.map_err(unfit)?;
+            self.bases = Bases::of_published(&crl, &lists.complete);
+            self.lists = Some(lists);
+        }
+        let went_back = self.restored || occasion == Occasion::LedgerWentBack;
+        if let Some(lists) = self.lists.as_mut().filter(|_| went_back) {
+            recover(&self.shared.ledger, &self.issuer, &lists.complete).await?;
+            lists.as_of = 0;
+        }
+        Ok(())
     }
 
     fn imported_turn(&mut self, news: News, reread: bool) -> Result<Duration, Failure> {

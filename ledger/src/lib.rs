@@ -37,14 +37,15 @@ mod watch;
 use std::path::Path;
 use std::sync::Arc;
 
-use pki::{Clock, CrlNumber, Serial};
+use pki::{Clock, CrlNumber, Serial, Time};
 
 pub use audit::{AuditFault, AuditRecord, AuditSummary};
 pub use error::LedgerError;
 pub use model::{
-    CertificateRecord, Change, ChangeKind, Counts, CrlPolicy, CrlRecord, Ground, ImportSummary,
-    ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate, KeyPlace, NoncePolicy,
-    OcspPolicy, Origin, Reservation, Revocation, RevocationRequest, StatusRow, Subjects,
+    CertificateRecord, Change, ChangeKind, Counts, CrlPolicy, CrlRecord, CrlRow, CrlScope, Ground,
+    ImportSummary, ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate,
+    KeyPlace, NoncePolicy, OcspPolicy, Origin, Reservation, Revocation, RevocationRequest,
+    StatusRow, Subjects,
 };
 pub use sqlite::SqliteStore;
 pub use store::{Answer, Store};
@@ -268,7 +269,45 @@ impl Ledger {
         self.store.record_crl(self.clock.now(), issuer, crl).await
     }
 
-    /// The recorded CRL with the highest number.
+    /// The revoked certificates in the order of serial numbers, those after `after` and at most `limit`; expired ones
+    /// included.
+    pub async fn revoked_after(
+        &self,
+        issuer: &str,
+        after: Option<Serial>,
+        limit: u32,
+    ) -> Result<Vec<CrlRow>, LedgerError> {
+        self.store.revoked_after(issuer, after, limit).await
+    }
+
+    /// The certificates that were revoked, taken over or released by events after `seq` and up to `until`, each once and
+    /// as it is now.
+    pub async fn changed_between(
+        &self,
+        issuer: &str,
+        seq: u64,
+        until: u64,
+    ) -> Result<Vec<CrlRow>, LedgerError> {
+        self.store.changed_between(issuer, seq, until).await
+    }
+
+    /// The revoked certificates whose notAfter (or whose revocation, if that came later) is not before `from` and before
+    /// `until`.
+    pub async fn ended_between(
+        &self,
+        issuer: &str,
+        from: Time,
+        until: Time,
+    ) -> Result<Vec<CrlRow>, LedgerError> {
+        self.store.ended_between(issuer, from, until).await
+    }
+
+    /// The URIs of the partitions that certificates of this issuer name, in the order they came.
+    pub async fn crl_partitions(&self, issuer: &str) -> Result<Vec<String>, LedgerError> {
+        self.store.crl_partitions(issuer).await
+    }
+
+    /// The recorded complete CRL with the highest number.
     pub async fn last_crl(&self, issuer: &str) -> Result<Option<CrlRecord>, LedgerError> {
         self.store.last_crl(issuer).await
     }

@@ -12,7 +12,7 @@ pub use certificate::{
     StatusRow,
 };
 pub use change::{Change, ChangeKind};
-pub use crl::CrlRecord;
+pub use crl::{CrlRecord, CrlRow, CrlScope};
 pub use issuer::{Issuer, IssuerUpdate, Origin};
 pub use policy::{CrlPolicy, IssuerPolicy, KeyPlace, NoncePolicy, OcspPolicy, Subjects};
 pub use revocation::{Ground, Revocation, RevocationRequest};

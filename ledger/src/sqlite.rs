@@ -6,6 +6,7 @@
 
 mod audit;
 mod changes;
+mod crl_rows;
 mod crls;
 mod errors;
 mod import;
@@ -28,8 +29,8 @@ use sqlx::SqlitePool;
 use crate::audit::{AuditRecord, AuditSummary};
 use crate::error::LedgerError;
 use crate::model::{
-    CertificateRecord, Change, Counts, CrlRecord, ImportSummary, ImportedCertificate, Issuer,
-    IssuerUpdate, Reservation, Revocation, RevocationRequest, StatusRow,
+    CertificateRecord, Change, Counts, CrlRecord, CrlRow, ImportSummary, ImportedCertificate,
+    Issuer, IssuerUpdate, Reservation, Revocation, RevocationRequest, StatusRow,
 };
 use crate::store::{Answer, Store};
 
@@ -151,6 +152,37 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Answer<'a, Vec<StatusRow>> {
         Box::pin(lookup::statuses(self, issuer, after, limit))
+    }
+
+    fn revoked_after<'a>(
+        &'a self,
+        issuer: &'a str,
+        after: Option<Serial>,
+        limit: u32,
+    ) -> Answer<'a, Vec<CrlRow>> {
+        Box::pin(crl_rows::revoked_after(self, issuer, after, limit))
+    }
+
+    fn changed_between<'a>(
+        &'a self,
+        issuer: &'a str,
+        seq: u64,
+        until: u64,
+    ) -> Answer<'a, Vec<CrlRow>> {
+        Box::pin(crl_rows::changed_between(self, issuer, seq, until))
+    }
+
+    fn ended_between<'a>(
+        &'a self,
+        issuer: &'a str,
+        from: Time,
+        until: Time,
+    ) -> Answer<'a, Vec<CrlRow>> {
+        Box::pin(crl_rows::ended_between(self, issuer, from, until))
+    }
+
+    fn crl_partitions<'a>(&'a self, issuer: &'a str) -> Answer<'a, Vec<String>> {
+        Box::pin(crl_rows::partitions(self, issuer))
     }
 
     fn revoked_entries<'a>(&'a self, issuer: &'a str) -> Answer<'a, Vec<StatusRow>> {

@@ -14,8 +14,8 @@ use pki::{CrlNumber, Serial, Time};
 use crate::audit::{AuditRecord, AuditSummary};
 use crate::error::LedgerError;
 use crate::model::{
-    CertificateRecord, Change, Counts, CrlRecord, ImportSummary, ImportedCertificate, Issuer,
-    IssuerUpdate, Reservation, Revocation, RevocationRequest, StatusRow,
+    CertificateRecord, Change, Counts, CrlRecord, CrlRow, ImportSummary, ImportedCertificate,
+    Issuer, IssuerUpdate, Reservation, Revocation, RevocationRequest, StatusRow,
 };
 
 /// What a store's operation returns.
@@ -91,6 +91,29 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Answer<'a, Vec<StatusRow>>;
     /// Statuses of all revoked certificates in the order of serial numbers.
     fn revoked_entries<'a>(&'a self, issuer: &'a str) -> Answer<'a, Vec<StatusRow>>;
+    /// The revoked certificates in the order of serial numbers, after `after`.
+    fn revoked_after<'a>(
+        &'a self,
+        issuer: &'a str,
+        after: Option<Serial>,
+        limit: u32,
+    ) -> Answer<'a, Vec<CrlRow>>;
+    /// The certificates that events after `seq` and up to `until` are about, as they are now.
+    fn changed_between<'a>(
+        &'a self,
+        issuer: &'a str,
+        seq: u64,
+        until: u64,
+    ) -> Answer<'a, Vec<CrlRow>>;
+    /// The revoked certificates whose time on CRLs ended from `from` on and before `until`.
+    fn ended_between<'a>(
+        &'a self,
+        issuer: &'a str,
+        from: Time,
+        until: Time,
+    ) -> Answer<'a, Vec<CrlRow>>;
+    /// The URIs of the partitions.
+    fn crl_partitions<'a>(&'a self, issuer: &'a str) -> Answer<'a, Vec<String>>;
     /// How many there are at `now`.
     fn counts<'a>(&'a self, now: Time, issuer: &'a str) -> Answer<'a, Counts>;
 

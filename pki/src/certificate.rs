@@ -264,6 +264,12 @@ impl Certificate {
             .unwrap_or_default()
     }
 
+    /// The URI of cRLDistributionPoints (RFC 5280 section 4.2.1.13), if it has one distribution point with one URI.
+    pub fn distribution_point_uri(&self) -> Option<String> {
+        let extension = self.extension(oid::CRL_DISTRIBUTION_POINTS)?;
+        distribution_point_uri(&extension.value).ok()
+    }
+
     /// Whether `key` signed it, with the same algorithm named inside and outside (CERT-03).
     pub fn verify_signed_by(&self, key: &PublicKey) -> Result<(), BadSignature> {
         if self.inner_algorithm != self.outer_algorithm {
@@ -328,4 +334,18 @@ pub enum CertificateError {
     /// It is not PEM.
     #[error("not a certificate: {0}")]
     Pem(#[from] pem::PemError),
+}
+/// The URI in the value of a cRLDistributionPoints that has one distribution point with one URI.
+pub(crate) fn distribution_point_uri(value: &[u8]) -> Result<String, DerError> {
+    const WHAT: &str = "DistributionPoint";
+    let mut points = Reader::new(value).sequence(WHAT)?;
+    let mut full_name = points
+        .sequence(WHAT)?
+        .expect(tag::context(0), WHAT)?
+        .reader()
+        .expect(tag::context(0), WHAT)?
+        .reader();
+    let uri = full_name.expect(tag::context_primitive(6), WHAT)?.content;
+    full_name.finish(WHAT)?;
+    String::from_utf8(uri.to_vec()).map_err(|_| DerError::BadValue(WHAT))
 }

@@ -165,6 +165,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let shared = Shared {
             accept_sha1: false,
+            base_url: Some("http://status.example".parse().unwrap()),
             clock: Arc::clone(&clock),
             health: health.clone(),
             imported: self.path("imported"),

@@ -1,6 +1,6 @@
 //! The bytes to be signed, from an order and its profile.
 
-use ledger::{Issuer, Subjects};
+use ledger::{CrlPolicy, Issuer, Subjects};
 use pki::certificate_builder::TbsCertificate;
 use pki::lint::{self, Context};
 use pki::name_rules::IdnPolicy;
@@ -21,6 +21,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) not_before: Time,
     pub(crate) not_after: Time,
     urls: StatusUrls,
+    crl_policy: CrlPolicy,
 }
 
 impl<'a> Plan<'a> {
@@ -42,7 +43,21 @@ impl<'a> Plan<'a> {
             not_before,
             not_after,
             urls: status_urls(profile, &issuer.name, base_url)?,
+            crl_policy: issuer.policy.crl.clone(),
         })
+    }
+
+    /// The URI of the CRL's part that a certificate with this serial number belongs to; `None` without partitions.
+    pub(crate) fn crl_partition(&self, serial: &Serial) -> Option<String> {
+        let urls = self.urls_for(serial);
+        (self.profile.extensions.crl_url && urls != self.urls).then_some(urls.crl)
+    }
+
+    fn urls_for(&self, serial: &Serial) -> StatusUrls {
+        match self.crl_policy.partition_of(serial, self.not_before) {
+            Some(partition) => self.urls.clone().with_crl_partition(&partition),
+            None => self.urls.clone(),
+        }
     }
 
     /// The TBSCertificate with this serial number, linted.
@@ -59,7 +74,7 @@ impl<'a> Plan<'a> {
         };
         let extensions = self
             .profile
-            .extensions_for(self.ca, &order.public_key, names, &self.urls)
+            .extensions_for(self.ca, &order.public_key, names, &self.urls_for(&serial))
             .map_err(|error| {
                 Refusal::new(
                     "I5",

@@ -148,6 +148,7 @@ impl<S: Signer> Issuance<S> {
             csr: order.csr.clone(),
             not_after: plan.not_after,
             spki_sha256: order.public_key.fingerprint(),
+            crl_partition: plan.crl_partition(&serial),
             actor: order.actor.clone(),
         })
     }

@@ -28,6 +28,8 @@ pub struct Reservation {
     pub not_after: Time,
     /// SHA-256 of the SubjectPublicKeyInfo, DER.
     pub spki_sha256: [u8; 32],
+    /// The URI of the CRL partition that `tbs` names; `None` if it names the complete CRL or none.
+    pub crl_partition: Option<String>,
     /// Who asked.
     pub actor: String,
 }

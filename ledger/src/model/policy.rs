@@ -4,7 +4,7 @@
 //! refused where it enters, so that nothing downstream has to judge it again. Rule names are those of the standards
 //! page (`OCSP-35`, `CRL-06`, …).
 
-use pki::KeyKind;
+use pki::{KeyKind, Serial, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::LedgerError;
@@ -121,6 +121,18 @@ pub struct CrlPolicy {
     pub backdate_seconds: u32,
     /// How long an expired certificate stays on the CRL beyond the one CRL past its expiry.
     pub keep_expired_days: u32,
+    /// Whether delta CRLs are made beside the complete ones (RFC 5280 section 5.2.4); not for the CA/Browser Forum's
+    /// profile.
+    pub deltas: bool,
+    /// Into how many parts the CRL of new certificates is cut by their serial numbers (RFC 5280 section 5.2.5); 0 for
+    /// none. It may change at any time: certificates keep the part that they name.
+    pub partitions: u32,
+    /// Whether it is cut by the month of issuance instead.
+    pub partition_by_month: bool,
+    /// Whether only what the CA/Browser Forum allows may stand on the CRL: reasons 1, 3, 4, 5 and 9 (CRL-13).
+    pub browser_forum: bool,
+    /// More new entries than this on one CRL, and than half of those before, must be allowed by two operators.
+    pub most_new_entries: u32,
 }
 
 impl Default for CrlPolicy {
@@ -131,7 +143,25 @@ impl Default for CrlPolicy {
             min_interval_ms: 2000,
             backdate_seconds: 120,
             keep_expired_days: 0,
+            deltas: false,
+            partitions: 0,
+            partition_by_month: false,
+            browser_forum: false,
+            most_new_entries: 100_000,
         }
+    }
+}
+
+impl CrlPolicy {
+    /// The name of the part of the CRL that a new certificate belongs to; `None` without partitions.
+    pub fn partition_of(&self, serial: &Serial, not_before: Time) -> Option<String> {
+        if self.partition_by_month {
+            // RFC 3339: the year and the month.
+            return Some(not_before.to_string()[..7].to_owned());
+        }
+        let parts = u64::from(self.partitions);
+        let fold = |rest: u64, octet: &u8| (rest * 256 + u64::from(*octet)) % parts;
+        (parts > 0).then(|| serial.as_bytes().iter().fold(0, fold).to_string())
     }
 }
 
@@ -296,6 +326,27 @@ impl CrlPolicy {
             self.keep_expired_days,
             0,
             3660,
+        )?;
+        if self.partitions > 0 && self.partition_by_month {
+            return Err(LedgerError::refused(
+                "CRL-20",
+                "crl.partitions and crl.partition_by_month exclude each other; set partitions = 0 or \
+                 partition_by_month = false",
+            ));
+        }
+        if self.deltas && self.browser_forum {
+            return Err(LedgerError::refused(
+                "CRL-25",
+                "crl.deltas does not go with crl.browser_forum, whose profile has no delta CRLs; set one of them to false",
+            ));
+        }
+        within("CRL-20", "crl.partitions", self.partitions, 0, 4096)?;
+        within(
+            "crl.most_new_entries",
+            "crl.most_new_entries",
+            self.most_new_entries,
+            1,
+            u32::MAX,
         )
     }
 }

@@ -8,7 +8,7 @@ use super::SqliteStore;
 use super::rows::{decode_crl_number, encode_crl_number, hash, issuer_id, to_i64, to_u64};
 use super::write::{Act, Write};
 use crate::error::LedgerError;
-use crate::model::CrlRecord;
+use crate::model::{CrlRecord, CrlScope};
 
 pub(super) async fn reserve_number(
     store: &SqliteStore,
@@ -65,10 +65,11 @@ pub(super) async fn record(
         ));
     }
     let inserted = query(
-        "INSERT INTO crl (issuer, number, this_update, next_update, sha256, size, entries, as_of) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO crl (issuer, scope, number, this_update, next_update, sha256, size, entries, as_of) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
     .bind(id)
+    .bind(crl.scope.to_string())
     .bind(encode_crl_number(&crl.number))
     .bind(crl.this_update.unix())
     .bind(crl.next_update.unix())
@@ -82,6 +83,7 @@ pub(super) async fn record(
         return already_recorded(write.connection(), id, issuer, crl).await;
     }
     let detail = json!({
+        "scope": crl.scope.to_string(),
         "number": crl.number,
         "this_update": crl.this_update,
         "next_update": crl.next_update,
@@ -107,12 +109,15 @@ pub(super) async fn last(
 ) -> Result<Option<CrlRecord>, LedgerError> {
     let mut connection = store.readers.acquire().await?;
     let id = issuer_id(&mut connection, issuer).await?;
-    let row = query("SELECT * FROM crl WHERE issuer = ? ORDER BY number DESC LIMIT 1")
-        .bind(id)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let row =
+        query("SELECT * FROM crl WHERE issuer = ? AND scope = ? ORDER BY number DESC LIMIT 1")
+            .bind(id)
+            .bind(CrlScope::Complete.to_string())
+            .fetch_optional(&mut *connection)
+            .await?;
     row.map(|row| {
         Ok(CrlRecord {
+            scope: CrlScope::Complete,
             number: decode_crl_number(row.try_get("number")?)?,
             this_update: Time::from_unix(row.try_get("this_update")?),
             next_update: Time::from_unix(row.try_get("next_update")?),
@@ -132,11 +137,13 @@ async fn already_recorded(
     issuer: &str,
     crl: &CrlRecord,
 ) -> Result<(), LedgerError> {
-    let column: Vec<u8> = query_scalar("SELECT sha256 FROM crl WHERE issuer = ? AND number = ?")
-        .bind(id)
-        .bind(encode_crl_number(&crl.number))
-        .fetch_one(connection)
-        .await?;
+    let column: Vec<u8> =
+        query_scalar("SELECT sha256 FROM crl WHERE issuer = ? AND scope = ? AND number = ?")
+            .bind(id)
+            .bind(crl.scope.to_string())
+            .bind(encode_crl_number(&crl.number))
+            .fetch_one(connection)
+            .await?;
     if column == crl.sha256 {
         return Ok(());
     }

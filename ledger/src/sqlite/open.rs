@@ -101,18 +101,25 @@ async fn lock_schema(path: PathBuf) -> Result<File, LedgerError> {
 }
 
 fn migrations() -> Vec<Migration> {
-    [(1, "ledger", include_str!("migrations/0001_ledger.sql"))]
-        .into_iter()
-        .map(|(version, name, sql)| {
-            Migration::new(
-                version,
-                name.into(),
-                MigrationType::Simple,
-                sql.into_sql_str(),
-                false,
-            )
-        })
-        .collect()
+    [
+        (1, "ledger", include_str!("migrations/0001_ledger.sql")),
+        (
+            2,
+            "crl lists",
+            include_str!("migrations/0002_crl_lists.sql"),
+        ),
+    ]
+    .into_iter()
+    .map(|(version, name, sql)| {
+        Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    })
+    .collect()
 }
 
 /// Each migration is a transaction of its own; the lock keeps other processes out meanwhile.

@@ -28,9 +28,13 @@ pub(super) async fn reserve(
         return Err(LedgerError::KeyBlocked);
     }
 
+    let partition = match &reservation.crl_partition {
+        Some(uri) => Some(partition_id(write.connection(), id, uri).await?),
+        None => None,
+    };
     let inserted = query(
         "INSERT INTO certificate (issuer, serial, state, origin, not_after, recorded_at, profile, requested_by, \
-         spki_sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         spki_sha256, crl_partition) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
     .bind(id)
     .bind(&column)
@@ -41,6 +45,7 @@ pub(super) async fn reserve(
     .bind(&reservation.profile)
     .bind(&reservation.actor)
     .bind(&reservation.spki_sha256[..])
+    .bind(partition)
     .execute(write.connection())
     .await?;
     if inserted.rows_affected() == 0 {
@@ -75,6 +80,7 @@ pub(super) async fn reserve(
         "tbs_sha256": hex::encode(sha256(&reservation.tbs)),
         "csr_sha256": reservation.csr.as_deref().map(sha256).map(hex::encode),
         "not_after": reservation.not_after,
+        "crl_partition": reservation.crl_partition,
     });
     write
         .commit(Act {
@@ -220,9 +226,11 @@ pub(super) async fn refusal(
 pub(super) async fn pending(store: &SqliteStore) -> Result<Vec<Reservation>, LedgerError> {
     query(
         "SELECT issuer.name, request.serial, request.request_id, request.tbs, request.signature_algorithm, \
-         request.csr, certificate.profile, certificate.not_after, certificate.spki_sha256, certificate.requested_by \
+         request.csr, certificate.profile, certificate.not_after, certificate.spki_sha256, certificate.requested_by, \
+         crl_partition.uri \
          FROM request JOIN issuer ON issuer.id = request.issuer \
          JOIN certificate ON certificate.issuer = request.issuer AND certificate.serial = request.serial \
+         LEFT JOIN crl_partition ON crl_partition.id = certificate.crl_partition \
          WHERE request.tbs IS NOT NULL AND request.refusal IS NULL ORDER BY request.id",
     )
     .fetch_all(&store.readers)
@@ -288,6 +296,26 @@ fn reservation(row: &SqliteRow) -> Result<Reservation, LedgerError> {
         csr: row.try_get("csr")?,
         not_after: Time::from_unix(row.try_get("not_after")?),
         spki_sha256: hash(row.try_get("spki_sha256")?)?,
+        crl_partition: row.try_get("uri")?,
         actor: row.try_get("requested_by")?,
     })
+}
+
+/// The row of a partition, made if this is its first certificate.
+async fn partition_id(
+    connection: &mut SqliteConnection,
+    issuer: i64,
+    uri: &str,
+) -> Result<i64, LedgerError> {
+    query("INSERT INTO crl_partition (issuer, uri) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        .bind(issuer)
+        .bind(uri)
+        .execute(&mut *connection)
+        .await?;
+    let id = query_scalar("SELECT id FROM crl_partition WHERE issuer = ? AND uri = ?")
+        .bind(issuer)
+        .bind(uri)
+        .fetch_one(connection)
+        .await?;
+    Ok(id)
 }

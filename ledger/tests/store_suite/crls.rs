@@ -1,4 +1,4 @@
-use ledger::{CrlRecord, LedgerError};
+use ledger::{CrlRecord, CrlScope, LedgerError};
 use pki::CrlNumber;
 
 use crate::Place;
@@ -100,6 +100,7 @@ pub(crate) async fn recorded_under_a_reserved_number<P: Place>() {
     let ledger = with_issuers(&place).await;
     assert_eq!(ledger.last_crl("member").await.unwrap(), None);
     let crl = |value| CrlRecord {
+        scope: CrlScope::Complete,
         number: number(value),
         this_update: NOW,
         next_update: LATER,

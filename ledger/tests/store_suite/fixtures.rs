@@ -76,6 +76,7 @@ pub(crate) fn reservation(issuer: &str, number: u64) -> (Reservation, Vec<u8>) {
         csr: Some(vec![1, 2, 3]),
         not_after: LATER,
         spki_sha256,
+        crl_partition: None,
         actor: "bob".to_owned(),
     };
     (reservation, der)

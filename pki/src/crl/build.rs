@@ -1,4 +1,4 @@
-//! Building complete CRLs (RFC 5280 section 5.1): the bytes to sign, and the CRL around its signature.
+//! Building CRLs (RFC 5280 section 5.1): the bytes to sign, and the CRL around its signature.
 //!
 //! ```asn1
 //! TBSCertList ::= SEQUENCE {
@@ -11,9 +11,14 @@
 //!         userCertificate         CertificateSerialNumber,
 //!         revocationDate          Time,
 //!         crlEntryExtensions      Extensions OPTIONAL } OPTIONAL,
-//!     crlExtensions       [0] EXPLICIT Extensions }       -- authorityKeyIdentifier, cRLNumber
+//!     crlExtensions       [0] EXPLICIT Extensions }       -- authorityKeyIdentifier, cRLNumber, and by its scope
+//!                                                         -- deltaCRLIndicator, issuingDistributionPoint, freshestCRL
 //! ```
+//!
+//! Entries are encoded once and kept so ([`append_entry`]); [`CrlContents::around`] gives what stands before and after
+//! them, so that a new CRL costs no more than copying the old entries.
 
+use crate::crl::verify::Scope;
 use crate::der_encode::{self, tag};
 use crate::{
     CrlNumber, Name, ObjectIdentifier, RevocationReason, Serial, SignatureAlgorithm, Time, oid,
@@ -34,6 +39,10 @@ pub struct CrlContents<'a> {
     pub next_update: Time,
     /// How it will be signed.
     pub signature_algorithm: SignatureAlgorithm,
+    /// What it covers.
+    pub scope: Scope<'a>,
+    /// Where its deltas are, for a complete CRL that has some (RFC 5280 section 5.2.6).
+    pub freshest: Option<&'a str>,
 }
 
 /// A revoked certificate.
@@ -61,7 +70,13 @@ impl CrlContents<'_> {
 
     /// The TBSCertList to sign around entries that [`append_entry`] has encoded.
     pub fn tbs_of_encoded(&self, entries: &[u8]) -> Vec<u8> {
-        let before = [
+        let (before, after) = self.around(entries.len());
+        [&before, entries, &after].concat()
+    }
+
+    /// What stands before and after `octets` of encoded entries in the TBSCertList.
+    pub fn around(&self, octets: usize) -> (Vec<u8>, Vec<u8>) {
+        let mut fields = [
             &der_encode::integer(&[1]),
             self.signature_algorithm.algorithm_identifier(),
             self.issuer.as_der(),
@@ -69,34 +84,43 @@ impl CrlContents<'_> {
             &der_encode::utc_or_generalized_time(self.next_update),
         ]
         .concat();
-        let mut list_header = Vec::new();
-        if !entries.is_empty() {
-            der_encode::header(&mut list_header, tag::SEQUENCE, entries.len());
+        if octets > 0 {
+            der_encode::header(&mut fields, tag::SEQUENCE, octets);
         }
         let after = der_encode::explicit(0, &self.extensions());
-
-        let parts = [before.as_slice(), &list_header, entries, &after];
-        let length = parts.iter().map(|part| part.len()).sum();
-        let mut tbs = Vec::with_capacity(length + 10);
-        der_encode::header(&mut tbs, tag::SEQUENCE, length);
-        for part in parts {
-            tbs.extend_from_slice(part);
-        }
-        tbs
+        let mut before = Vec::with_capacity(fields.len() + 10);
+        let length = fields.len() + octets + after.len();
+        der_encode::header(&mut before, tag::SEQUENCE, length);
+        before.extend_from_slice(&fields);
+        (before, after)
     }
 
     fn extensions(&self) -> Vec<u8> {
         let key_id = der_encode::tlv(tag::context_primitive(0), self.authority_key_id);
-        der_encode::sequence(&[
-            &extension(
+        let number = |number: &CrlNumber| der_encode::integer(&number.to_be_bytes());
+        let mut extensions = vec![
+            extension(
                 &oid::AUTHORITY_KEY_IDENTIFIER,
                 &der_encode::sequence(&[&key_id]),
             ),
-            &extension(
-                &oid::CRL_NUMBER,
-                &der_encode::integer(&self.number.to_be_bytes()),
-            ),
-        ])
+            extension(&oid::CRL_NUMBER, &number(self.number)),
+        ];
+        match self.scope {
+            Scope::Complete => {}
+            Scope::Delta { base } => {
+                extensions.push(critical_extension(&oid::DELTA_CRL_INDICATOR, &number(base)));
+            }
+            Scope::Partition { uri } => extensions.push(critical_extension(
+                &oid::ISSUING_DISTRIBUTION_POINT,
+                &der_encode::sequence(&[&distribution_point(uri)]),
+            )),
+        }
+        extensions.extend(self.freshest.map(|uri| {
+            let point = der_encode::sequence(&[&distribution_point(uri)]);
+            extension(&oid::FRESHEST_CRL, &der_encode::sequence(&[&point]))
+        }));
+        let extensions: Vec<&[u8]> = extensions.iter().map(Vec::as_slice).collect();
+        der_encode::sequence(&extensions)
     }
 }
 
@@ -152,6 +176,21 @@ pub fn assemble(tbs: &[u8], algorithm: SignatureAlgorithm, signature: &[u8]) -> 
 /// An extension that is not critical.
 fn extension(id: &ObjectIdentifier, value: &[u8]) -> Vec<u8> {
     der_encode::sequence(&[&der_encode::oid(id), &der_encode::octet_string(value)])
+}
+
+fn critical_extension(id: &ObjectIdentifier, value: &[u8]) -> Vec<u8> {
+    der_encode::sequence(&[
+        &der_encode::oid(id),
+        &der_encode::boolean_true(),
+        &der_encode::octet_string(value),
+    ])
+}
+
+/// The field distributionPoint with one URI as its fullName.
+fn distribution_point(uri: &str) -> Vec<u8> {
+    let name = der_encode::tlv(tag::context_primitive(6), uri.as_bytes());
+    let full_name = der_encode::tlv(tag::context(0), &name);
+    der_encode::explicit(0, &full_name)
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@
 use std::ops::Range;
 
 use crate::crl::build::CrlEntry;
+use crate::crl::idp::IssuingDistributionPoint;
 use crate::crl::raw::{RawCrl, RawEntry};
+use crate::der_encode::tag;
 use crate::raw_extension::find;
 use crate::{CrlNumber, Extension, Name, Serial, Time, Violation, der_read, oid};
 
@@ -96,6 +98,19 @@ impl Crl {
         self.base_number.as_ref()
     }
 
+    /// The first URI of issuingDistributionPoint (RFC 5280 section 5.2.5), if there is one.
+    pub fn distribution_point_uri(&self) -> Option<&str> {
+        let extension = self
+            .extensions
+            .iter()
+            .find(|extension| extension.oid == oid::ISSUING_DISTRIBUTION_POINT)?;
+        let idp = IssuingDistributionPoint::read(&extension.value).ok()?;
+        idp.full_name.into_iter().find_map(|name| {
+            let uri = name.tag == tag::context_primitive(6);
+            uri.then(|| std::str::from_utf8(name.content).ok())?
+        })
+    }
+
     /// Its extensions, in the order of the encoding.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
@@ -115,6 +130,11 @@ impl Crl {
     /// negative serial, a reason outside RFC 5280) is an error; those after it still come.
     pub fn entries(&self) -> impl Iterator<Item = Result<CrlEntry, Violation>> + '_ {
         RawEntry::read_all(&self.der[self.revoked.clone()]).map(|entry| entry?.decode())
+    }
+
+    /// The content of revokedCertificates; nothing if there is none.
+    pub fn encoded_entries(&self) -> &[u8] {
+        &self.der[self.revoked.clone()]
     }
 
     /// The entry of this serial number. Looks through all of them.

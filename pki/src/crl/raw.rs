@@ -151,6 +151,11 @@ impl<'a> RawEntry<'a> {
         })
     }
 
+    /// The entry that these octets are.
+    pub(crate) fn one(octets: &'a [u8]) -> Result<Self, Violation> {
+        Self::read(&mut Reader::new(octets)).map_err(|error| syntax(&error))
+    }
+
     fn read(list: &mut Reader<'a>) -> Result<Self, DerError> {
         let mut entry = list.sequence("revokedCertificates")?;
         let serial = entry.expect(tag::INTEGER, "userCertificate")?.content;

@@ -2,6 +2,7 @@
 
 use super::{Findings, Subject};
 use crate::certificate::Extension;
+use crate::certificate::distribution_point_uri;
 use crate::certificate_builder::extension;
 use crate::der_encode::tag;
 use crate::der_read::{DerError, Reader};
@@ -73,7 +74,7 @@ fn check_form(found: &Extension, subject: &Subject<'_>, findings: &mut Findings)
             }
             Err(error) => return findings.add("CERT-08", format!("authorityInfoAccess: {error}")),
         },
-        oid::CRL_DISTRIBUTION_POINTS => match read_distribution_point(&found.value) {
+        oid::CRL_DISTRIBUTION_POINTS => match distribution_point_uri(&found.value) {
             Ok(url) => {
                 check_urls([&url], findings);
                 ("CERT-08", extension::crl_distribution_points(&url))
@@ -125,10 +126,7 @@ fn check_set(subject: &Subject<'_>, findings: &mut Findings) {
         .extension(oid::AUTHORITY_INFO_ACCESS)
         .and_then(|found| read_access(&found.value).ok())
         .unwrap_or_default();
-    let crl = certificate
-        .extension(oid::CRL_DISTRIBUTION_POINTS)
-        .and_then(|found| read_distribution_point(&found.value).ok())
-        .unwrap_or_default();
+    let crl = certificate.distribution_point_uri().unwrap_or_default();
     // Where things are published is the issuer's to say; everything else is the profile's.
     let urls = StatusUrls {
         ocsp: access.0.unwrap_or_default(),
@@ -178,18 +176,6 @@ fn read_access(value: &[u8]) -> Result<(Option<String>, Option<String>), DerErro
 }
 
 /// The URL of the one distribution point.
-fn read_distribution_point(value: &[u8]) -> Result<String, DerError> {
-    const WHAT: &str = "DistributionPoint";
-    let mut points = Reader::new(value).sequence(WHAT)?;
-    let mut point = points.sequence(WHAT)?;
-    let full_name = point
-        .expect(tag::context(0), WHAT)?
-        .reader()
-        .expect(tag::context(0), WHAT)?
-        .reader();
-    uri(full_name)
-}
-
 fn uri(mut reader: Reader<'_>) -> Result<String, DerError> {
     const WHAT: &str = "URL";
     let content = reader.expect(tag::context_primitive(6), WHAT)?.content;

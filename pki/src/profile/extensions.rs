@@ -28,6 +28,25 @@ impl StatusUrls {
             ca_issuers: format!("{base_url}/ca/{issuer}.cer"),
         }
     }
+
+    /// The same, with the part of the CRL named `partition` (RFC 5280 section 5.2.5): ASCII letters, digits, hyphens.
+    #[must_use]
+    pub fn with_crl_partition(mut self, partition: &str) -> Self {
+        let list = self.crl.strip_suffix(".crl").unwrap_or(&self.crl);
+        self.crl = format!("{list}/part/{partition}.crl");
+        self
+    }
+
+    /// The name of the partition if `crl` is the URL of a part of the CRL of these URLs.
+    pub fn crl_partition_in<'a>(&self, crl: &'a str) -> Option<&'a str> {
+        let list = self.crl.strip_suffix(".crl")?;
+        let name = crl
+            .strip_prefix(list)?
+            .strip_prefix("/part/")?
+            .strip_suffix(".crl")?;
+        let plain = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+        ((1..=32).contains(&name.len()) && name.bytes().all(plain)).then_some(name)
+    }
 }
 
 /// What a certificate says about its holder outside the subject.

@@ -142,7 +142,24 @@ pub enum Act {
         /// Hash of the TBSCertList.
         #[cbor(n(4), with = "minicbor::bytes")]
         tbs: Hash,
+        /// What it covers.
+        #[n(5)]
+        scope: CrlScope,
     },
+}
+
+/// What a CRL covers; each has its own last number.
+#[derive(Clone, Debug, Decode, Encode, Eq, Hash, PartialEq)]
+pub enum CrlScope {
+    /// Every certificate of the issuer.
+    #[n(0)]
+    Complete,
+    /// What changed since a complete CRL.
+    #[n(1)]
+    Delta,
+    /// The certificates whose distribution point has this URI.
+    #[n(2)]
+    Partition(#[n(0)] String),
 }
 
 impl Record {

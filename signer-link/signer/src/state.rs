@@ -7,19 +7,19 @@ use pki::{CrlNumber, Serial, Time};
 use wire::{RefusalCode, Refused, RequestId};
 
 use crate::journal::Entry;
-use crate::journal_record::{Act, Hash, Record};
+use crate::journal_record::{Act, CrlScope, Hash, Record};
 
 /// The memory.
 #[derive(Debug, Default)]
 pub struct State {
     requests: HashMap<RequestId, Seen>,
     serials: HashMap<Hash, HashSet<Serial>>,
-    crls: HashMap<Hash, LastCrl>,
+    crls: HashMap<(Hash, CrlScope), LastCrl>,
     keys_in_use: HashMap<String, Hash>,
     latest: Option<Time>,
 }
 
-/// The newest CRL of an issuer.
+/// The newest CRL of an issuer and scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastCrl {
     /// Its number.
@@ -153,10 +153,17 @@ impl State {
                 authority,
                 number,
                 this_update,
+                scope,
                 ..
             } => {
-                if let Some(last) = self.crls.get(authority) {
-                    check_rises(last, number, Time::from_unix(*this_update), reopened)?;
+                let this_update = Time::from_unix(*this_update);
+                if let Some(last) = self.last_crl(authority, scope) {
+                    check_rises(last, number, this_update, reopened)?;
+                }
+                if let Some(complete) = self.last_crl(authority, &CrlScope::Complete)
+                    && *scope == CrlScope::Delta
+                {
+                    check_goes_with(complete, number, this_update)?;
                 }
             }
         }
@@ -201,9 +208,9 @@ impl State {
         }
     }
 
-    /// The newest CRL of an issuer.
-    pub fn last_crl(&self, authority: &Hash) -> Option<&LastCrl> {
-        self.crls.get(authority)
+    /// The newest CRL of an issuer and scope.
+    pub fn last_crl(&self, authority: &Hash, scope: &CrlScope) -> Option<&LastCrl> {
+        self.crls.get(&(*authority, scope.clone()))
     }
 
     /// Whether the journal says that this key, with this certificate, is in use.
@@ -225,6 +232,7 @@ impl State {
                 authority,
                 number,
                 this_update,
+                scope,
                 ..
             } => {
                 let Ok(number) = CrlNumber::from_be_bytes(number) else {
@@ -234,9 +242,9 @@ impl State {
                     number,
                     this_update: Time::from_unix(*this_update),
                 };
-                match self.crls.get(authority) {
+                match self.last_crl(authority, scope) {
                     Some(last) if last.number >= crl.number => {}
-                    _ => drop(self.crls.insert(*authority, crl)),
+                    _ => drop(self.crls.insert((*authority, scope.clone()), crl)),
                 }
             }
         }
@@ -279,6 +287,24 @@ fn check_rises(
         );
     }
     Ok(())
+}
+
+/// A delta comes with the complete CRL of its number, or after the newest one (RFC 5280 section 5.2.3).
+fn check_goes_with(complete: &LastCrl, number: &[u8], this_update: Time) -> Result<(), Refused> {
+    let fits = CrlNumber::from_be_bytes(number).is_ok_and(|number| {
+        number > complete.number || number == complete.number && this_update == complete.this_update
+    });
+    if fits {
+        return Ok(());
+    }
+    Err(refused(
+        RefusalCode::CrlNotNewer,
+        "number",
+        format!(
+            "a delta CRL has number and thisUpdate of the complete CRL {} of {}, or a higher number (CRL-10)",
+            complete.number, complete.this_update
+        ),
+    ))
 }
 
 fn refused(code: RefusalCode, field: &str, message: String) -> Refused {

@@ -18,6 +18,10 @@ fn judge(fixture: &Fixture, request: &IssueCertificate) -> Result<Serial, Refuse
     judge_certificate(request, &fixture.member, &policy(), noon())
 }
 
+fn rules() -> Policy {
+    Policy::without_profiles(IdnPolicy::default())
+}
+
 /// The refusal of a changed leaf names this field.
 #[track_caller]
 fn refused(fixture: &Fixture, field: &str, change: impl FnOnce(&mut Leaf)) {
@@ -294,7 +298,8 @@ fn crls() {
         noon().plus_seconds(-120),
         &[entry(Some(RevocationReason::KeyCompromise))],
     );
-    let judge = |request: &wire::SignCrl| judge_crl(request, ca, None, noon());
+    let judge =
+        |request: &wire::SignCrl| judge_crl(request, ca, &rules(), |_| None, noon()).map(drop);
     assert_eq!(judge(&good), Ok(()));
     assert_eq!(judge(&crl(ca, 1, noon(), &[])), Ok(()));
 
@@ -327,6 +332,8 @@ fn crls() {
         this_update: noon(),
         next_update: noon().plus_seconds(11 * 86_400),
         signature_algorithm: SignatureAlgorithm::EcdsaSha256,
+        scope: pki::crl::verify::Scope::Complete,
+        freshest: None,
     };
     let mut request = good.clone();
     (request.this_update, request.next_update) = (long.this_update, long.next_update);
@@ -341,7 +348,7 @@ fn crls() {
         number: CrlNumber::from(5),
         this_update: noon().plus_seconds(-240),
     };
-    assert!(judge_crl(&good, ca, Some(&last), noon()).is_err());
+    assert!(judge_crl(&good, ca, &rules(), |_| Some(last.clone()), noon()).is_err());
 }
 
 #[test]
@@ -353,7 +360,7 @@ fn every_changed_bit_of_a_crl_is_refused_or_a_crl_as_good() {
             let mut mutant = good.clone();
             mutant.tbs[at] ^= 1 << bit;
             assert!(
-                judge_crl(&mutant, &fixture.member, None, noon()).is_err(),
+                judge_crl(&mutant, &fixture.member, &rules(), |_| None, noon()).is_err(),
                 "octet {at} bit {bit}"
             );
         }

@@ -63,6 +63,7 @@ async fn record(
         csr: None,
         not_after: certificate.not_after(),
         spki_sha256: certificate.public_key().fingerprint(),
+        crl_partition: None,
         actor: actor.to_owned(),
     };
     match ledger.reserve_serial(&reservation).await {

@@ -169,6 +169,8 @@ impl Authority {
             this_update: times.this_update,
             next_update: times.next_update,
             signature_algorithm: self.algorithm,
+            scope: pki::crl::verify::Scope::Complete,
+            freshest: None,
         };
         let tbs = contents.tbs(revoked.iter().map(|serial| CrlEntry {
             serial: *serial,

@@ -28,6 +28,8 @@ fn build(ca: &TestCa, number: &CrlNumber, entries: impl IntoIterator<Item = CrlE
         this_update: NOW.plus_seconds(-120),
         next_update: NOW.plus_seconds(7 * DAY),
         signature_algorithm: ca.key.algorithm(),
+        scope: Scope::Complete,
+        freshest: None,
     };
     let tbs = contents.tbs(entries);
     assemble(&tbs, ca.key.algorithm(), &ca.key.sign(&tbs))
@@ -166,6 +168,8 @@ fn across_the_year_2050() {
         this_update,
         next_update: this_update.plus_seconds(DAY),
         signature_algorithm: ca.key.algorithm(),
+        scope: Scope::Complete,
+        freshest: None,
     };
     let tbs = contents.tbs(entries(1));
     let der = assemble(&tbs, ca.key.algorithm(), &ca.key.sign(&tbs));

@@ -7,7 +7,7 @@ use wire::{IssueCertificate, Outcome, Receipt, RefusalCode, Refused, Reply, Requ
 use super::{Engine, EngineError};
 use crate::issuer::Issuer;
 use crate::journal::{Entry, JournalError};
-use crate::journal_record::{Act, Hash, Record, hash};
+use crate::journal_record::{Act, CrlScope, Hash, Record, hash};
 use crate::judge::{judge_certificate, judge_crl};
 use crate::state::Known;
 
@@ -112,15 +112,18 @@ impl Engine {
         let judged = self.find_issuer(&request.issuer).and_then(|issuer| {
             let authority = issuer.authority();
             // Its own intent must not count against a request that is done again after a crash.
-            let last = if reopened {
-                None
-            } else {
-                self.state().last_crl(&authority).cloned()
+            let last = |scope: &CrlScope| {
+                let state = self.state();
+                state
+                    .last_crl(&authority, scope)
+                    .filter(|_| !reopened)
+                    .cloned()
             };
-            judge_crl(
+            let scope = judge_crl(
                 request,
                 issuer.certificate(),
-                last.as_ref(),
+                &self.policy,
+                last,
                 self.clock.now(),
             )?;
             let act = Act::Crl {
@@ -129,6 +132,7 @@ impl Engine {
                 number: request.number.to_be_bytes(),
                 this_update: request.this_update.unix(),
                 tbs: hash(&request.tbs),
+                scope,
             };
             Ok((issuer, act))
         });

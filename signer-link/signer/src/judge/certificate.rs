@@ -250,8 +250,16 @@ fn check_extensions(
         alt_names: &alt_names,
         subject_is_empty: certificate.subject().is_empty(),
     };
+    // The certificate says in which part of the CRL it is.
+    let partition = certificate
+        .distribution_point_uri()
+        .and_then(|uri| urls.crl_partition_in(&uri).map(str::to_owned));
+    let urls = match partition {
+        Some(partition) => urls.clone().with_crl_partition(&partition),
+        None => urls.clone(),
+    };
     let expected = profile
-        .extensions_for(ca, certificate.public_key(), names, urls)
+        .extensions_for(ca, certificate.public_key(), names, &urls)
         .map_err(|error| policy("tbs.subjectPublicKeyInfo", error.to_string()))?;
     let found = certificate.extensions();
     if found == expected {

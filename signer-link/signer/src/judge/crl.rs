@@ -7,6 +7,8 @@ use pki::{Certificate, SignatureAlgorithm, Time, Violation};
 use wire::{Refused, SignCrl};
 
 use super::{clip, policy, refuse_all};
+use crate::journal_record::CrlScope;
+use crate::policy::Policy;
 use crate::state::LastCrl;
 
 /// The rule that a CRL's signature verifies: there is no signature yet when the signer judges.
@@ -15,13 +17,14 @@ const SIGNATURE_RULE: &str = "CRL-31";
 /// keyUsage, where there is one, allows CRLs; a CA that was taken over may have none at all.
 const KEY_USAGE_RULE: &str = "CRL-27";
 
-/// Judges a CRL to be signed by `ca`.
+/// Judges a CRL to be signed by `ca`; gives its scope if nothing is against it. `last` gives the last one of a scope.
 pub fn judge_crl(
     request: &SignCrl,
     ca: &Certificate,
-    last: Option<&LastCrl>,
+    rules: &Policy,
+    last: impl FnOnce(&CrlScope) -> Option<LastCrl>,
     now: Time,
-) -> Result<(), Refused> {
+) -> Result<CrlScope, Refused> {
     let algorithm = request.signature_algorithm;
     let of_key = ca
         .public_key()
@@ -33,10 +36,17 @@ pub fn judge_crl(
             format!("{algorithm} is not an algorithm of the CA's key"),
         ));
     }
-    let der = assemble(&request.tbs, algorithm, &[0]);
-    let crl =
-        Crl::from_der(&der).map_err(|violation| policy("tbs", clip(&violation.to_string())))?;
+    let crl = read(request)?;
     check_proposal(request, &crl)?;
+    let kind = scope_of(&crl, &request.issuer, rules)?;
+    let last = last(&kind);
+    let scope = match &kind {
+        CrlScope::Complete => Scope::Complete,
+        CrlScope::Delta => Scope::Delta {
+            base: crl.base_number().unwrap_or(&request.number),
+        },
+        CrlScope::Partition(uri) => Scope::Partition { uri },
+    };
     if ca.not_after() < now || now < ca.not_before() {
         return Err(policy(
             "issuer",
@@ -50,8 +60,8 @@ pub fn judge_crl(
     let expected = Expected {
         ca,
         now,
-        scope: Scope::Complete,
-        previous: last.map(|last| Previous {
+        scope,
+        previous: last.as_ref().map(|last| Previous {
             number: &last.number,
             next_update: None,
         }),
@@ -62,14 +72,40 @@ pub fn judge_crl(
             browser_forum: false,
         }),
     };
-    let found = violations(&der, &expected)
+    let found = violations(crl.der(), &expected)
         .map_err(|violation| policy("tbs", clip(&violation.to_string())))?;
     let counts = |violation: &Violation| {
         violation.rule != SIGNATURE_RULE
             && (violation.rule != KEY_USAGE_RULE || ca.key_usage().is_some())
     };
     let found: Vec<_> = found.into_iter().filter(counts).collect();
-    refuse_all("tbs", &found)
+    refuse_all("tbs", &found)?;
+    Ok(kind)
+}
+
+/// What a CRL to be signed covers. A part must be one of the issuer's own, where its URLs are configured.
+fn scope_of(crl: &Crl, issuer: &str, rules: &Policy) -> Result<CrlScope, Refused> {
+    if crl.base_number().is_some() {
+        return Ok(CrlScope::Delta);
+    }
+    let Some(uri) = crl.distribution_point_uri() else {
+        return Ok(CrlScope::Complete);
+    };
+    if let Some(urls) = rules.status_urls(issuer)
+        && urls.crl_partition_in(uri).is_none()
+    {
+        return Err(policy(
+            "tbs.issuingDistributionPoint",
+            format!("{uri} is no part of the CRL at {}", urls.crl),
+        ));
+    }
+    Ok(CrlScope::Partition(uri.to_owned()))
+}
+
+/// The reader wants a whole CRL; the signature plays no part.
+fn read(request: &SignCrl) -> Result<Crl, Refused> {
+    Crl::from_der(&assemble(&request.tbs, request.signature_algorithm, &[0]))
+        .map_err(|violation| policy("tbs", clip(&violation.to_string())))
 }
 
 /// What was proposed is what stands in the bytes.

@@ -257,6 +257,8 @@ pub(crate) fn crl(
         this_update,
         next_update,
         signature_algorithm: SignatureAlgorithm::EcdsaSha256,
+        scope: pki::crl::verify::Scope::Complete,
+        freshest: None,
     }
     .tbs(entries.iter().copied());
     SignCrl {

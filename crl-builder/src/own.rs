@@ -1,0 +1,12 @@
+//! CRLs that we sign: kept as encoded entries, changed by what the ledger tells, signed, judged.
+
+mod bases;
+mod build;
+mod gate;
+mod lists;
+mod restored;
+
+pub(crate) use bases::Bases;
+pub(crate) use build::{Build, Built, own_rules};
+pub(crate) use lists::Lists;
+pub(crate) use restored::recover;

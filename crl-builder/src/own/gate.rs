@@ -1,0 +1,153 @@
+//! What a CRL of ours must be before it is published, besides what any CRL must be (V7, CRL-31): nothing that was
+//! revoked is forgotten, nothing that was said is said otherwise, and every change is one that the ledger knows.
+
+use ledger::{Issuer, Ledger, LedgerError, StatusRow};
+use pki::crl::build::CrlEntry;
+use pki::crl::{Crl, Entries, EntryChange};
+use pki::{RevocationReason, Time, Violation};
+
+/// Judges how a CRL differs from the one before. The cost follows the number of differences.
+pub(super) struct Gate<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) issuer: &'a Issuer,
+    pub(super) now: Time,
+}
+
+impl Gate<'_> {
+    /// The outer error is that the ledger cannot be asked.
+    pub(super) async fn judge(
+        &self,
+        entries_before: usize,
+        changes: &[EntryChange],
+    ) -> Result<Result<(), Violation>, LedgerError> {
+        let mut found = self.plausible(entries_before, changes);
+        for change in changes {
+            if found.is_err() {
+                break;
+            }
+            let status = self
+                .ledger
+                .status(&self.issuer.name, &change.serial)
+                .await?;
+            found = self.change(change, status.as_ref());
+        }
+        Ok(found)
+    }
+
+    /// More at once than was ever seen is more often a mistake than true.
+    fn plausible(&self, before: usize, changes: &[EntryChange]) -> Result<(), Violation> {
+        let new = changes.iter().filter(|change| change.before.is_none());
+        let new = new.count();
+        let most = (before / 2).max(self.issuer.policy.crl.most_new_entries as usize);
+        if new <= most {
+            return Ok(());
+        }
+        Err(Violation::new(
+            "CRL-31",
+            format!(
+                "it has {new} entries more than the {before} of the last one, and {most} are allowed at once \
+                 (crl.most_new_entries)"
+            ),
+        ))
+    }
+
+    fn change(&self, change: &EntryChange, status: Option<&StatusRow>) -> Result<(), Violation> {
+        match (&change.before, &change.after) {
+            (Some(before), None) => self.vanished(before, status),
+            (before, Some(after)) => {
+                if let Some(before) = before {
+                    not_rewritten(before, after)?;
+                }
+                agrees(after, status)
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// V1: an entry leaves when its certificate has ended, or when it was only on hold.
+    fn vanished(&self, before: &CrlEntry, status: Option<&StatusRow>) -> Result<(), Violation> {
+        let ended = status
+            .and_then(|status| status.not_after)
+            .is_some_and(|end| end < self.now);
+        let released = before.reason == Some(RevocationReason::CertificateHold)
+            && status.is_some_and(|status| status.revoked.is_none());
+        if ended || released {
+            return Ok(());
+        }
+        Err(Violation::new(
+            "V1",
+            format!(
+                "the entry {}, revoked at {}, is no longer on it, and the ledger does not say that the certificate has \
+                 expired",
+                before.serial, before.revocation_date
+            ),
+        ))
+    }
+}
+
+/// The octets of the signed entries are those that were to be signed.
+pub(super) fn same_octets(crl: &Crl, entries: &Entries) -> Result<(), Violation> {
+    let mut signed = crl.encoded_entries();
+    let same = entries.pieces().all(|piece| {
+        let same = signed.starts_with(piece);
+        signed = signed.get(piece.len()..).unwrap_or_default();
+        same
+    });
+    if same && signed.is_empty() {
+        return Ok(());
+    }
+    Err(Violation::new(
+        "V7",
+        "its entries are not those that were to be signed".to_owned(),
+    ))
+}
+
+/// What a CRL has said about a certificate stands (CRL-15): date and reason.
+fn not_rewritten(before: &CrlEntry, after: &CrlEntry) -> Result<(), Violation> {
+    if (before.revocation_date, before.reason) == (after.revocation_date, after.reason) {
+        return Ok(());
+    }
+    Err(Violation::new(
+        "CRL-15",
+        format!(
+            "the entry {} was revoked at {} ({}) on the last one and is revoked at {} ({}) on this one",
+            before.serial,
+            before.revocation_date,
+            reason(before),
+            after.revocation_date,
+            reason(after)
+        ),
+    ))
+}
+
+/// V7: the ledger says the same.
+fn agrees(entry: &CrlEntry, status: Option<&StatusRow>) -> Result<(), Violation> {
+    let said = (
+        entry.revocation_date,
+        entry.reason.unwrap_or(RevocationReason::Unspecified),
+    );
+    let status = status.copied();
+    if status.is_some_and(|status| {
+        status.revoked == Some(said) && status.invalidity_date == entry.invalidity_date
+    }) {
+        return Ok(());
+    }
+    let ledger = match status.map(|status| status.revoked) {
+        None => "does not know it".to_owned(),
+        Some(None) => "says that it is not revoked".to_owned(),
+        Some(Some((time, reason))) => format!("says {time} ({reason})"),
+    };
+    Err(Violation::new(
+        "V7",
+        format!(
+            "the entry {} says revoked at {} ({}), and the ledger {ledger}",
+            entry.serial,
+            entry.revocation_date,
+            reason(entry)
+        ),
+    ))
+}
+
+fn reason(entry: &CrlEntry) -> RevocationReason {
+    entry.reason.unwrap_or(RevocationReason::Unspecified)
+}

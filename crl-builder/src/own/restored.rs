@@ -1,0 +1,56 @@
+//! A ledger that was restored from a backup knows less than what is published. An acknowledged revocation is never lost:
+//! what stands on the published CRL goes back into the ledger.
+
+use ledger::{ImportedCertificate, ImportedStatus, Issuer, Ledger, LedgerError};
+use pki::RevocationReason;
+use pki::crl::Entries;
+use pki::crl::build::CrlEntry;
+
+use super::lists::Lists;
+
+const BATCH: usize = 1000;
+const ACTOR: &str = "crl-builder";
+
+/// Records in the ledger the published revocations that it has forgotten.
+pub(crate) async fn recover(
+    ledger: &Ledger,
+    issuer: &Issuer,
+    published: &Entries,
+) -> Result<(), LedgerError> {
+    let known = Lists::everything(ledger, &issuer.name).await?;
+    let forgotten: Vec<_> = known
+        .complete
+        .changes_since(published)
+        .into_iter()
+        .filter(|change| change.after.is_none())
+        .filter_map(|change| change.before)
+        .collect();
+    for batch in forgotten.chunks(BATCH) {
+        let batch: Vec<_> = batch.iter().map(imported).collect();
+        ledger
+            .import_certificates(&issuer.name, &batch, ACTOR)
+            .await?;
+    }
+    if !forgotten.is_empty() {
+        tracing::warn!(
+            issuer = issuer.name,
+            revocations = forgotten.len(),
+            "the ledger was restored and had forgotten revocations that are published; they were recorded again"
+        );
+    }
+    Ok(())
+}
+
+fn imported(entry: &CrlEntry) -> ImportedCertificate {
+    ImportedCertificate {
+        serial: entry.serial,
+        not_after: None,
+        subject: None,
+        certificate: None,
+        status: ImportedStatus::Revoked {
+            time: entry.revocation_date,
+            reason: entry.reason.unwrap_or(RevocationReason::Unspecified),
+            invalidity_date: entry.invalidity_date,
+        },
+    }
+}

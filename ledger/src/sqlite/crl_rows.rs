@@ -1,0 +1,107 @@
+//! What CRLs are made of.
+
+use pki::{Serial, Time};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, query, query_scalar};
+
+use super::SqliteStore;
+use super::rows::{encode_serial, issuer_id, status_row, to_i64};
+use crate::error::LedgerError;
+use crate::model::{ChangeKind, CrlRow};
+
+pub(super) async fn revoked_after(
+    store: &SqliteStore,
+    issuer: &str,
+    after: Option<Serial>,
+    limit: u32,
+) -> Result<Vec<CrlRow>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    query(
+        "SELECT r.serial, c.not_after, r.time, r.reason, r.invalidity_date, p.uri FROM revocation AS r \
+         JOIN certificate AS c ON c.issuer = r.issuer AND c.serial = r.serial \
+         LEFT JOIN crl_partition AS p ON p.id = c.crl_partition \
+         WHERE r.issuer = ? AND r.serial > ? ORDER BY r.serial LIMIT ?",
+    )
+    .bind(id)
+    .bind(after.as_ref().map(encode_serial).unwrap_or_default())
+    .bind(limit)
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(row)
+    .collect()
+}
+
+pub(super) async fn changed_between(
+    store: &SqliteStore,
+    issuer: &str,
+    seq: u64,
+    until: u64,
+) -> Result<Vec<CrlRow>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    query(
+        "SELECT c.serial, c.not_after, r.time, r.reason, r.invalidity_date, p.uri FROM \
+         (SELECT DISTINCT serial FROM change WHERE seq > ? AND seq <= ? AND issuer = ? AND kind NOT IN (?, ?, ?)) AS n \
+         JOIN certificate AS c ON c.issuer = ? AND c.serial = n.serial AND c.state = 1 \
+         LEFT JOIN revocation AS r ON r.issuer = c.issuer AND r.serial = c.serial \
+         LEFT JOIN crl_partition AS p ON p.id = c.crl_partition",
+    )
+    .bind(to_i64(seq)?)
+    .bind(to_i64(until)?)
+    .bind(id)
+    .bind(ChangeKind::IssuerAdded.code())
+    .bind(ChangeKind::IssuerChanged.code())
+    .bind(ChangeKind::Issued.code())
+    .bind(id)
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(row)
+    .collect()
+}
+
+pub(super) async fn ended_between(
+    store: &SqliteStore,
+    issuer: &str,
+    from: Time,
+    until: Time,
+) -> Result<Vec<CrlRow>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    query(
+        "SELECT r.serial, c.not_after, r.time, r.reason, r.invalidity_date, p.uri FROM revocation AS r \
+         JOIN certificate AS c ON c.issuer = r.issuer AND c.serial = r.serial \
+         LEFT JOIN crl_partition AS p ON p.id = c.crl_partition \
+         WHERE r.issuer = ? AND r.ends >= ? AND r.ends < ?",
+    )
+    .bind(id)
+    .bind(from.unix())
+    .bind(until.unix())
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(row)
+    .collect()
+}
+
+pub(super) async fn partitions(
+    store: &SqliteStore,
+    issuer: &str,
+) -> Result<Vec<String>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    let uris = query_scalar("SELECT uri FROM crl_partition WHERE issuer = ? ORDER BY id")
+        .bind(id)
+        .fetch_all(&mut *connection)
+        .await?;
+    Ok(uris)
+}
+
+fn row(row: &SqliteRow) -> Result<CrlRow, LedgerError> {
+    Ok(CrlRow {
+        status: status_row(row)?,
+        partition: row.try_get("uri")?,
+    })
+}
