@@ -66,6 +66,12 @@ pub(crate) enum Command {
     /// Check the records
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// The persons of whom two together may do what one may not
+    #[command(subcommand)]
+    Operator(OperatorCommand),
+    /// Decide about a CRL that was refused
+    #[command(subcommand)]
+    Crl(CrlCommand),
 }
 
 #[derive(Debug, Args)]
@@ -380,6 +386,64 @@ pub(crate) struct PolicyOptions {
     /// A field to change
     #[arg(long, value_name = "TABLE.FIELD=VALUE")]
     pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperatorCommand {
+    /// Add an operator and the key that signs for them
+    Add(AddOperatorOptions),
+    /// List the operators
+    List,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  avouch operator add alice --key alice.key
+
+A key that is not there yet is made (Ed25519, readable by its owner alone). Keep it apart from those of others: two
+operators together may publish a CRL that the gate refuses.")]
+pub(crate) struct AddOperatorOptions {
+    /// The operator's name: lower-case letters, digits, hyphens
+    pub(crate) name: String,
+
+    /// The operator's private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CrlCommand {
+    /// Allow a CRL that was refused to be published all the same; it takes two operators
+    Allow(AllowCrlOptions),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example, after the health of crl-builder says that a CRL is refused and names the refusal:
+  avouch crl allow member 3f2a90c1d5e84b76 --operator alice --key alice.key --why \"mass revocation, case 4711\"
+  avouch crl allow member 3f2a90c1d5e84b76 --operator bob --key bob.key --why \"seen with alice\"
+
+Each permission is signed, stays in the audit chain, covers this refusal alone, and lasts for a day. What breaks a
+standard (signature, number, times, scope) cannot be allowed by anybody.")]
+pub(crate) struct AllowCrlOptions {
+    /// The issuer's name
+    pub(crate) issuer: String,
+
+    /// What the refusal is called
+    pub(crate) refusal: String,
+
+    /// Who allows it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operator: String,
+
+    /// The operator's private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+
+    /// Why, in one line; goes into the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use crate::cli::{AuditCommand, Cli, Command, ImportCommand};
+use crate::cli::{AuditCommand, Cli, Command, CrlCommand, ImportCommand, OperatorCommand};
 use crate::data_dir::DataDir;
 use crate::outcome::{EX_USAGE, Failure, Outcome};
 
@@ -80,6 +80,13 @@ async fn run(cli: &Cli) -> Result<Outcome> {
         Command::Explain(options) => commands::explain::explain(&data, options).await,
         Command::Status(_) => commands::status::status(&data).await,
         Command::Policy(options) => commands::policy::policy(&data, options).await,
+        Command::Operator(OperatorCommand::Add(options)) => {
+            commands::operator::add(&data, options).await
+        }
+        Command::Operator(OperatorCommand::List) => commands::operator::list(&data).await,
+        Command::Crl(CrlCommand::Allow(options)) => {
+            commands::operator::allow_crl(&data, options).await
+        }
         Command::Import(ImportCommand::Ca(options)) => {
             commands::import_ca::import(&data, options).await
         }

@@ -5,6 +5,8 @@ use pki::{DerError, Violation};
 use publication::{PublishError, Refusal};
 use signer_client::{RefusalCode, SignerError};
 
+use crate::own::GateRefusal;
+
 /// Why there is no new CRL.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -27,6 +29,14 @@ pub(crate) enum Failure {
         what: String,
         /// The rule.
         violation: Violation,
+    },
+    /// It is not what should follow the published CRL.
+    #[error("{what} is not published: {refusal}")]
+    Refused {
+        /// Which CRL.
+        what: String,
+        /// Why.
+        refusal: GateRefusal,
     },
     /// The imported CRL cannot be read.
     #[error("{path} cannot be read: {source}")]
@@ -52,6 +62,7 @@ impl Failure {
             Self::Ended(_) => "ended",
             Self::Signer(_) => "signer",
             Self::Unfit { .. } => "verification",
+            Self::Refused { .. } => "gate",
             Self::Imported { .. } => "imported",
             Self::Publication(_) | Self::Published(_) => "publication",
         }

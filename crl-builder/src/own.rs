@@ -8,5 +8,6 @@ mod restored;
 
 pub(crate) use bases::Bases;
 pub(crate) use build::{Build, Built, own_rules};
+pub(crate) use gate::GateRefusal;
 pub(crate) use lists::Lists;
 pub(crate) use restored::recover;

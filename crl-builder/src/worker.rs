@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use ledger::{Issuer, Ledger, LedgerError};
 use pki::crl::Crl;
 use pki::crl::verify::{Expected, Scope, verify_crl};
-use pki::{Certificate, CrlNumber};
+use pki::{Certificate, CrlNumber, Time};
 use publication::Publisher;
 use telemetry::{Part, Stopper};
 use tokio::sync::watch;
@@ -63,6 +63,8 @@ struct Worker<S> {
     /// What stands on our own published CRLs; `None` until it is needed first.
     lists: Option<Lists>,
     bases: Bases,
+    /// When all was last read anew.
+    thorough_at: Option<Time>,
     /// The ledger knows less than what is published.
     restored: bool,
     import: Import,
@@ -128,6 +130,7 @@ impl<S: Signer> Worker<S> {
             issuer,
             lists: None,
             bases: Bases::default(),
+            thorough_at: None,
             restored,
             live,
             news,
@@ -210,6 +213,8 @@ impl<S: Signer> Worker<S> {
             self.floor = self.floor.clone().max(imported);
         }
         self.take_up(occasion).await?;
+        let now = self.shared.clock.now();
+        let thorough = self.is_time_to_be_thorough(now);
         let Shared {
             ledger,
             signer,
@@ -230,13 +235,14 @@ impl<S: Signer> Worker<S> {
                 .map(|base_url| format!("{base_url}/crl/{name}.delta.crl")),
             before: self.lists.as_ref(),
             bases: &self.bases,
-            occasion,
+            thorough,
         };
         let Built { lists, crls } = build.run().await?;
         let as_of = lists.as_of;
         let crl = &crls[0].crl;
         publish(&mut self.publisher, &self.issuer, Some(crl), as_of)?;
-        if occasion != Occasion::Changed || self.bases.base().is_none() {
+        if thorough {
+            self.thorough_at = Some(now);
             let number = crl.number().cloned().unwrap_or_else(|| self.floor.clone());
             self.bases.add(number, lists.complete.clone());
         }
@@ -259,6 +265,13 @@ impl<S: Signer> Worker<S> {
         self.concerned = self.concerned.min(as_of);
         self.succeeded(crl, as_of);
         Ok(Duration::ZERO)
+    }
+
+    /// At the first build and then as often as CRLs are scheduled, however many revocations come.
+    fn is_time_to_be_thorough(&self, now: Time) -> bool {
+        let refresh = i64::from(self.issuer.policy.crl.refresh_hours) * 3600;
+        self.thorough_at
+            .is_none_or(|last| now >= last.plus_seconds(refresh) || now < last)
     }
 
     /// Before the first build: what is published is what the next CRL is compared with. A ledger that has forgotten some

@@ -42,10 +42,10 @@ use pki::{Clock, CrlNumber, Serial, Time};
 pub use audit::{AuditFault, AuditRecord, AuditSummary};
 pub use error::LedgerError;
 pub use model::{
-    CertificateRecord, Change, ChangeKind, Counts, CrlPolicy, CrlRecord, CrlRow, CrlScope, Ground,
-    ImportSummary, ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate,
-    KeyPlace, NoncePolicy, OcspPolicy, Origin, Reservation, Revocation, RevocationRequest,
-    StatusRow, Subjects,
+    CertificateRecord, Change, ChangeKind, Counts, CrlAllowance, CrlPolicy, CrlRecord, CrlRow,
+    CrlScope, Ground, ImportSummary, ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy,
+    IssuerUpdate, KeyPlace, NoncePolicy, OcspPolicy, Operator, Origin, Reservation, Revocation,
+    RevocationRequest, StatusRow, Subjects,
 };
 pub use sqlite::SqliteStore;
 pub use store::{Answer, Store};
@@ -167,6 +167,9 @@ impl Ledger {
     /// not rewrite it, but `keyCompromise` blocks the key in any case.
     pub async fn revoke(&self, request: &RevocationRequest) -> Result<Revocation, LedgerError> {
         request.validate()?;
+        if let Some(issuer) = self.issuer(&request.issuer).await? {
+            issuer.policy.crl.check_reason(request.reason)?;
+        }
         self.store.revoke(self.clock.now(), request).await
     }
 
@@ -310,6 +313,57 @@ impl Ledger {
     /// The recorded complete CRL with the highest number.
     pub async fn last_crl(&self, issuer: &str) -> Result<Option<CrlRecord>, LedgerError> {
         self.store.last_crl(issuer).await
+    }
+}
+
+/// What only two operators together may allow.
+impl Ledger {
+    /// Adds an operator, whose signature counts from now on.
+    pub async fn add_operator(&self, operator: &Operator, actor: &str) -> Result<(), LedgerError> {
+        operator.validate()?;
+        self.store
+            .add_operator(self.clock.now(), operator, actor)
+            .await
+    }
+
+    /// All operators, by name.
+    pub async fn operators(&self) -> Result<Vec<Operator>, LedgerError> {
+        self.store.operators().await
+    }
+
+    /// Records that an operator allows a CRL that was refused; how many different operators allow it now.
+    pub async fn allow_crl(&self, allowance: &CrlAllowance) -> Result<usize, LedgerError> {
+        let operators = self.operators().await?;
+        let operator = operators
+            .iter()
+            .find(|operator| operator.name == allowance.operator)
+            .ok_or_else(|| {
+                LedgerError::refused(
+                    "operator",
+                    format!(
+                        "there is no operator {}; `avouch operator add` adds one",
+                        allowance.operator
+                    ),
+                )
+            })?;
+        let now = self.clock.now();
+        allowance.verify(operator, now)?;
+        self.store.allow_crl(now, allowance).await?;
+        self.crl_allowed_by(&allowance.issuer, &allowance.refusal)
+            .await
+    }
+
+    /// How many different operators allow a refused CRL now; each signature is verified again.
+    pub async fn crl_allowed_by(&self, issuer: &str, refusal: &str) -> Result<usize, LedgerError> {
+        let operators = self.operators().await?;
+        let now = self.clock.now();
+        let allowances = self.store.crl_allowances(issuer, refusal).await?;
+        let valid = |allowance: &&CrlAllowance| {
+            operators
+                .iter()
+                .any(|operator| allowance.verify(operator, now).is_ok())
+        };
+        Ok(allowances.iter().filter(valid).count())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The values the ledger keeps, free of any database.
 
+mod allowance;
 mod certificate;
 mod change;
 mod crl;
@@ -7,6 +8,7 @@ mod issuer;
 mod policy;
 mod revocation;
 
+pub use allowance::{CrlAllowance, Operator};
 pub use certificate::{
     CertificateRecord, Counts, ImportSummary, ImportedCertificate, ImportedStatus, Reservation,
     StatusRow,

@@ -14,6 +14,7 @@ mod issuers;
 mod keys;
 mod lookup;
 mod open;
+mod operators;
 mod reservations;
 mod revocations;
 mod rows;
@@ -29,8 +30,9 @@ use sqlx::SqlitePool;
 use crate::audit::{AuditRecord, AuditSummary};
 use crate::error::LedgerError;
 use crate::model::{
-    CertificateRecord, Change, Counts, CrlRecord, CrlRow, ImportSummary, ImportedCertificate,
-    Issuer, IssuerUpdate, Reservation, Revocation, RevocationRequest, StatusRow,
+    CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, ImportSummary,
+    ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
+    RevocationRequest, StatusRow,
 };
 use crate::store::{Answer, Store};
 
@@ -216,6 +218,31 @@ impl Store for SqliteStore {
 
     fn last_crl<'a>(&'a self, issuer: &'a str) -> Answer<'a, Option<CrlRecord>> {
         Box::pin(crls::last(self, issuer))
+    }
+
+    fn add_operator<'a>(
+        &'a self,
+        at: Time,
+        operator: &'a Operator,
+        actor: &'a str,
+    ) -> Answer<'a, ()> {
+        Box::pin(operators::add(self, at, operator, actor))
+    }
+
+    fn operators(&self) -> Answer<'_, Vec<Operator>> {
+        Box::pin(operators::all(self))
+    }
+
+    fn allow_crl<'a>(&'a self, at: Time, allowance: &'a CrlAllowance) -> Answer<'a, ()> {
+        Box::pin(operators::allow(self, at, allowance))
+    }
+
+    fn crl_allowances<'a>(
+        &'a self,
+        issuer: &'a str,
+        refusal: &'a str,
+    ) -> Answer<'a, Vec<CrlAllowance>> {
+        Box::pin(operators::allowances(self, issuer, refusal))
     }
 
     fn is_key_blocked<'a>(&'a self, spki_sha256: &'a [u8; 32]) -> Answer<'a, bool> {

@@ -14,8 +14,9 @@ use pki::{CrlNumber, Serial, Time};
 use crate::audit::{AuditRecord, AuditSummary};
 use crate::error::LedgerError;
 use crate::model::{
-    CertificateRecord, Change, Counts, CrlRecord, CrlRow, ImportSummary, ImportedCertificate,
-    Issuer, IssuerUpdate, Reservation, Revocation, RevocationRequest, StatusRow,
+    CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, ImportSummary,
+    ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
+    RevocationRequest, StatusRow,
 };
 
 /// What a store's operation returns.
@@ -133,6 +134,24 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn record_crl<'a>(&'a self, at: Time, issuer: &'a str, crl: &'a CrlRecord) -> Answer<'a, ()>;
     /// The recorded CRL with the highest number.
     fn last_crl<'a>(&'a self, issuer: &'a str) -> Answer<'a, Option<CrlRecord>>;
+
+    /// Adds an operator.
+    fn add_operator<'a>(
+        &'a self,
+        at: Time,
+        operator: &'a Operator,
+        actor: &'a str,
+    ) -> Answer<'a, ()>;
+    /// All operators, by name.
+    fn operators(&self) -> Answer<'_, Vec<Operator>>;
+    /// Records a permission; a newer one of the same operator replaces it.
+    fn allow_crl<'a>(&'a self, at: Time, allowance: &'a CrlAllowance) -> Answer<'a, ()>;
+    /// The permissions for a refusal.
+    fn crl_allowances<'a>(
+        &'a self,
+        issuer: &'a str,
+        refusal: &'a str,
+    ) -> Answer<'a, Vec<CrlAllowance>>;
 
     /// Whether a key may not be certified.
     fn is_key_blocked<'a>(&'a self, spki_sha256: &'a [u8; 32]) -> Answer<'a, bool>;

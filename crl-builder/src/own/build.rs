@@ -13,7 +13,6 @@ use super::gate::{self, Gate};
 use super::lists::{Lists, left_until};
 use crate::failure::Failure;
 use crate::live::sha256;
-use crate::schedule::Occasion;
 use crate::signer::Signer;
 
 const HOUR: i64 = 3600;
@@ -33,7 +32,8 @@ pub(crate) struct Build<'a, S> {
     pub(crate) before: Option<&'a Lists>,
     /// What deltas are relative to.
     pub(crate) bases: &'a Bases,
-    pub(crate) occasion: Occasion,
+    /// Whether all is read anew and every CRL is made, also those that did not change.
+    pub(crate) thorough: bool,
 }
 
 /// CRLs that may be published, and what they were made of.
@@ -88,7 +88,7 @@ impl<S: Signer> Build<'_, S> {
         Ok(Built { lists, crls })
     }
 
-    /// What stands on them now. Once a day all is read anew, so that an error in what is kept could not last.
+    /// What stands on them now. An error in what is kept lasts no longer than to the next thorough build.
     async fn lists(&self, last_update: Option<Time>) -> Result<Lists, Failure> {
         let name = &self.issuer.name;
         let left_until = left_until(&self.issuer.policy.crl, last_update, self.clock.now());
@@ -96,7 +96,7 @@ impl<S: Signer> Build<'_, S> {
             return Ok(Lists::read(self.ledger, name, left_until).await?);
         };
         let advanced = before.advanced(self.ledger, name, left_until).await?;
-        if self.occasion != Occasion::Scheduled {
+        if !self.thorough {
             return Ok(advanced);
         }
         let read = Lists::read(self.ledger, name, left_until).await?;
@@ -135,7 +135,7 @@ impl<S: Signer> Build<'_, S> {
         for (uri, entries) in &lists.partitions {
             let known = before.and_then(|before| before.partitions.get(uri));
             let unchanged = known.is_some_and(|known| known == entries);
-            if unchanged && self.occasion == Occasion::Changed {
+            if unchanged && !self.thorough {
                 continue;
             }
             let scope = Scope::Partition { uri };
@@ -183,9 +183,12 @@ impl<S: Signer> Build<'_, S> {
                 issuer: self.issuer,
                 now: self.clock.now(),
             }
-            .judge(before.len(), changes)
+            .judge(&scope, before.len(), changes)
             .await?
-            .map_err(unfit)?;
+            .map_err(|refusal| Failure::Refused {
+                what: format!("the {scope} CRL {}", contents.number),
+                refusal,
+            })?;
         }
         Ok(Made {
             scope,

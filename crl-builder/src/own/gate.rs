@@ -1,7 +1,8 @@
 //! What a CRL of ours must be before it is published, besides what any CRL must be (V7, CRL-31): nothing that was
 //! revoked is forgotten, nothing that was said is said otherwise, and every change is one that the ledger knows.
 
-use ledger::{Issuer, Ledger, LedgerError, StatusRow};
+use aws_lc_rs::digest;
+use ledger::{CrlScope, Issuer, Ledger, LedgerError, StatusRow};
 use pki::crl::build::CrlEntry;
 use pki::crl::{Crl, Entries, EntryChange};
 use pki::{RevocationReason, Time, Violation};
@@ -13,25 +14,76 @@ pub(super) struct Gate<'a> {
     pub(super) now: Time,
 }
 
+/// Why a CRL is not published, unless two operators allow it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{violation}{}; {}", others(*.more), remedy(*.may_be_allowed, .id))]
+pub(crate) struct GateRefusal {
+    /// The first reason.
+    violation: Violation,
+    /// How many more there are.
+    more: usize,
+    /// Names exactly this refusal.
+    pub(crate) id: String,
+    /// Whether operators may allow it.
+    pub(crate) may_be_allowed: bool,
+}
+
+fn others(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        _ => format!(" (and {more} more)"),
+    }
+}
+
+fn remedy(may_be_allowed: bool, id: &str) -> String {
+    match may_be_allowed {
+        true => format!(
+            "if it is right all the same, two operators say so: avouch crl allow ISSUER {id}"
+        ),
+        false => "nobody can allow that: please report it".to_owned(),
+    }
+}
+
 impl Gate<'_> {
     /// The outer error is that the ledger cannot be asked.
     pub(super) async fn judge(
         &self,
+        scope: &CrlScope,
         entries_before: usize,
         changes: &[EntryChange],
-    ) -> Result<Result<(), Violation>, LedgerError> {
-        let mut found = self.plausible(entries_before, changes);
+    ) -> Result<Result<(), GateRefusal>, LedgerError> {
+        let name = &self.issuer.name;
+        let mut found = Vec::new();
+        found.extend(self.plausible(entries_before, changes).err());
+        let mut id = digest::Context::new(&digest::SHA256);
+        id.update(format!("{name}\n{scope}\n{entries_before}\n").as_bytes());
         for change in changes {
-            if found.is_err() {
-                break;
+            let status = self.ledger.status(name, &change.serial).await?;
+            if let Err(violation) = self.change(change, status.as_ref()) {
+                id.update(violation.to_string().as_bytes());
+                found.push(violation);
             }
-            let status = self
-                .ledger
-                .status(&self.issuer.name, &change.serial)
-                .await?;
-            found = self.change(change, status.as_ref());
         }
-        Ok(found)
+        let may_be_allowed = found.iter().all(|violation| violation.rule != "V7");
+        let more = found.len().saturating_sub(1);
+        let Some(violation) = found.into_iter().next() else {
+            return Ok(Ok(()));
+        };
+        let id = hex::encode(&id.finish().as_ref()[..8]);
+        if may_be_allowed && self.ledger.crl_allowed_by(name, &id).await? >= 2 {
+            tracing::warn!(
+                issuer = name,
+                refusal = id,
+                "published although {violation}: two operators allow it"
+            );
+            return Ok(Ok(()));
+        }
+        Ok(Err(GateRefusal {
+            violation,
+            more,
+            id,
+            may_be_allowed,
+        }))
     }
 
     /// More at once than was ever seen is more often a mistake than true.

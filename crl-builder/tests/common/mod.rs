@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use crl_builder::{Metrics, PublicationKey, Shared, Signer, follow};
 use keystore::SigningKey;
 use ledger::{
-    CrlPolicy, Ground, ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, Ledger, Origin,
-    RevocationRequest,
+    CrlAllowance, CrlPolicy, Ground, ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy,
+    Ledger, LedgerError, Operator, Origin, RevocationRequest,
 };
 use pki::crl::Crl;
-use pki::{Certificate, Clock, KeyKind, ManualClock, RevocationReason, Serial, Time};
+use pki::{
+    Certificate, Clock, KeyKind, ManualClock, RevocationReason, Serial, SignatureAlgorithm, Time,
+};
 use publication::{Directory, Manifest, Trust};
 use signer_client::{RefusalCode, SignCrl, SignerError};
 use telemetry::{Health, Readiness, Stopper};
@@ -115,6 +117,38 @@ impl World {
         let key = SigningKey::from_pem(&read(format!("{name}.key"))).unwrap();
         let certificate = Certificate::from_pem(&read(format!("{name}.pem"))).unwrap();
         (certificate, Arc::new(key))
+    }
+
+    pub(crate) async fn add_operator(&self, name: &str) -> SigningKey {
+        let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
+        let operator = Operator {
+            name: name.to_owned(),
+            public_key: key.public_key().spki_der().to_vec(),
+        };
+        self.ledger.add_operator(&operator, "test").await.unwrap();
+        key
+    }
+
+    /// An operator allows what was refused, signing with this key.
+    pub(crate) async fn allow(
+        &self,
+        refusal: &str,
+        operator: &str,
+        key: &SigningKey,
+    ) -> Result<usize, LedgerError> {
+        let mut allowance = CrlAllowance {
+            issuer: "member".to_owned(),
+            refusal: refusal.to_owned(),
+            operator: operator.to_owned(),
+            why: "case 4711".to_owned(),
+            time: self.clock.now(),
+            signature: Vec::new(),
+        };
+        let statement = allowance.statement();
+        allowance.signature = key
+            .sign(SignatureAlgorithm::Ed25519, statement.as_bytes())
+            .unwrap();
+        self.ledger.allow_crl(&allowance).await
     }
 
     pub(crate) fn openssl(&self, arguments: &[&str]) -> String {

@@ -4,7 +4,7 @@
 //! refused where it enters, so that nothing downstream has to judge it again. Rule names are those of the standards
 //! page (`OCSP-35`, `CRL-06`, …).
 
-use pki::{KeyKind, Serial, Time};
+use pki::{KeyKind, RevocationReason, Serial, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::LedgerError;
@@ -153,6 +153,32 @@ impl Default for CrlPolicy {
 }
 
 impl CrlPolicy {
+    /// Refuses a reason that may not stand on the CRL (CRL-13).
+    pub fn check_reason(&self, reason: RevocationReason) -> Result<(), LedgerError> {
+        use RevocationReason::{
+            AffiliationChanged, CessationOfOperation, KeyCompromise, PrivilegeWithdrawn,
+            Superseded, Unspecified,
+        };
+        let allowed = [
+            Unspecified,
+            KeyCompromise,
+            AffiliationChanged,
+            Superseded,
+            CessationOfOperation,
+            PrivilegeWithdrawn,
+        ];
+        if !self.browser_forum || allowed.contains(&reason) {
+            return Ok(());
+        }
+        Err(LedgerError::refused(
+            "CRL-13",
+            format!(
+                "{reason} is not a reason of the CA/Browser Forum's profile (crl.browser_forum); use keyCompromise, \
+                 affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn or none"
+            ),
+        ))
+    }
+
     /// The name of the part of the CRL that a new certificate belongs to; `None` without partitions.
     pub fn partition_of(&self, serial: &Serial, not_before: Time) -> Option<String> {
         if self.partition_by_month {

@@ -40,3 +40,19 @@ CREATE TABLE crl_of_scope (
 INSERT INTO crl_of_scope SELECT issuer, 'complete', number, this_update, next_update, sha256, size, entries, as_of FROM crl;
 DROP TABLE crl;
 ALTER TABLE crl_of_scope RENAME TO crl;
+
+-- Whose signatures count where one person is not enough.
+CREATE TABLE operator (
+    name       TEXT    PRIMARY KEY,
+    public_key BLOB    NOT NULL UNIQUE,        -- SubjectPublicKeyInfo, Ed25519
+    since      INTEGER NOT NULL
+) STRICT;
+CREATE TABLE crl_allowance (
+    issuer    INTEGER NOT NULL REFERENCES issuer (id),
+    refusal   TEXT    NOT NULL,
+    operator  TEXT    NOT NULL REFERENCES operator (name),
+    why       TEXT    NOT NULL,
+    time      INTEGER NOT NULL,
+    signature BLOB    NOT NULL,
+    PRIMARY KEY (issuer, refusal, operator)
+) STRICT;
