@@ -5,6 +5,7 @@
 //! bad one breaks.
 
 pub mod build;
+pub mod difference;
 pub mod parse;
 pub mod verify;
 
