@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Status(StatusOptions),
     /// Show or change how long answers and CRLs of an issuer last, and what signs its answers
     Policy(PolicyOptions),
+    /// Fetch a CRL for a mail server, web server or VPN: only what changed, verified, written whole
+    FetchCrl(FetchCrlOptions),
     /// Take over what exists elsewhere
     #[command(subcommand)]
     Import(ImportCommand),
@@ -273,6 +275,56 @@ Examples:
   avouch status
   avouch status --json")]
 pub(crate) struct StatusOptions {}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch fetch-crl http://crl.example.org/crl/member.crl --ca member.pem --out /etc/ssl/crl/member.crl
+  avouch fetch-crl http://crl.example.org/crl/member.crl --ca member.pem --pem \\
+      --out /etc/nginx/crl.pem --exec 'systemctl reload nginx' --quiet
+
+Run it from a systemd timer or cron, as often as you like. From an Avouch it takes only the difference to
+the CRL in --out; from any other server the whole CRL, compressed if it can be, when it has changed. The CRL
+is verified (signature, issuer, times, number never going back) before it replaces the one that is there;
+on any failure that one stays, and the exit code is 1. --exec runs only when the CRL changed, and again the
+next time when it failed. Plain http is enough: the CRL is signed. No data directory is needed.")]
+pub(crate) struct FetchCrlOptions {
+    /// Where the CRL is, http://…
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// The certificate of the CA that signs it, PEM or DER; several in one file are tried in turn
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: PathBuf,
+
+    /// The file to keep up to date
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// Write PEM, as nginx, Apache, HAProxy and Postfix want it, instead of DER
+    #[arg(long)]
+    pub(crate) pem: bool,
+
+    /// Run this with `sh -c` when the CRL changed
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) exec: Option<String>,
+
+    /// Take a CRL signed with SHA-1 too
+    #[arg(long)]
+    pub(crate) accept_sha1: bool,
+
+    /// The largest CRL to take
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) max_size: u32,
+
+    /// How long all of it may take, without --exec
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+
+    /// Say nothing when all is well
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportCommand {

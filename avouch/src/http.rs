@@ -1,5 +1,9 @@
-//! A small HTTP/1.1 client for the daemons of this machine: one request, one connection, one deadline.
+//! A small HTTP/1.1 client: one request, one connection, one deadline.
 
+mod counting;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -10,6 +14,8 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::http::counting::Counting;
 
 /// An answer, read whole.
 #[derive(Debug)]
@@ -26,6 +32,19 @@ pub(crate) async fn get(
     deadline: Duration,
 ) -> Result<Response> {
     send(Method::GET, url, headers, Vec::new(), deadline).await
+}
+
+/// Asks with GET where the answer may come from a stranger: its body has at most `limit` octets. `received` grows by every
+/// octet that comes, whatever comes of it.
+pub(crate) async fn fetch(
+    url: &str,
+    headers: &[(&str, &str)],
+    deadline: Duration,
+    limit: usize,
+    received: &Arc<AtomicU64>,
+) -> Result<Response> {
+    let exchange = exchange(Method::GET, url, headers, Vec::new(), limit, received);
+    within(deadline, url, exchange).await
 }
 
 /// Asks with POST.
@@ -45,7 +64,17 @@ async fn send(
     body: Vec<u8>,
     deadline: Duration,
 ) -> Result<Response> {
-    match timeout(deadline, exchange(method, url, headers, body)).await {
+    let received = Arc::new(AtomicU64::new(0));
+    let exchange = exchange(method, url, headers, body, MAX_BODY, &received);
+    within(deadline, url, exchange).await
+}
+
+async fn within(
+    deadline: Duration,
+    url: &str,
+    exchange: impl Future<Output = Result<Response>>,
+) -> Result<Response> {
+    match timeout(deadline, exchange).await {
         Ok(result) => result.with_context(|| format!("no answer from {url}")),
         Err(_) => Err(anyhow!(
             "no answer from {url} within {} s",
@@ -59,6 +88,8 @@ async fn exchange(
     url: &str,
     headers: &[(&str, &str)],
     body: Vec<u8>,
+    limit: usize,
+    received: &Arc<AtomicU64>,
 ) -> Result<Response> {
     let uri: Uri = url.parse()?;
     if uri.scheme_str() != Some("http") {
@@ -77,6 +108,7 @@ async fn exchange(
         .await
         .map_err(NotConnected)?;
     stream.set_nodelay(true)?;
+    let stream = Counting::new(stream, Arc::clone(received));
 
     let mut request = Request::builder()
         .method(method)
@@ -93,7 +125,7 @@ async fn exchange(
     let driver = tokio::spawn(connection);
     let response = sender.send_request(request).await?;
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, MAX_BODY)
+    let body = Limited::new(body, limit)
         .collect()
         .await
         .map_err(|error| anyhow!("the body broke off: {error}"))?

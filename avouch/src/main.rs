@@ -87,6 +87,7 @@ async fn run(cli: &Cli) -> Result<Outcome> {
         Command::Crl(CrlCommand::Allow(options)) => {
             commands::operator::allow_crl(&data, options).await
         }
+        Command::FetchCrl(options) => commands::fetch_crl::fetch_crl(options).await,
         Command::Import(ImportCommand::Ca(options)) => {
             commands::import_ca::import(&data, options).await
         }

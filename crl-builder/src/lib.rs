@@ -7,7 +7,8 @@
 //! 2. `build` takes the revoked certificates from the ledger, leaves out those that have expired long enough
 //!    (CRL-18), reserves a number (V5), has the signer sign, and verifies the result with everything that
 //!    `pki::crl::verify` knows and entry by entry against the ledger (V7, V9).
-//! 3. The CRL is recorded in the ledger, then `publish`ed in channel `crl/{issuer}` with the CA certificate.
+//! 3. The CRL is recorded in the ledger, then `publish`ed in channel `crl/{issuer}` with the CA certificate, and
+//!    with what makes fetching it cheap (`delivery`): compressed variants, differences, the CRLs before it.
 //!
 //! CRLs of CAs whose key is elsewhere are served as they are: `imported` verifies and publishes the file.
 //!
@@ -17,6 +18,7 @@
 #![warn(missing_docs)]
 
 mod config;
+mod delivery;
 mod failure;
 mod feed;
 mod imported;

@@ -1,4 +1,4 @@
-//! Publishing a CRL and the CA certificate in channel `crl/{issuer}`.
+//! Publishing a CRL and the CA certificate in channel `crl/{issuer}`, with all that makes fetching it cheap.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use pki::crl::Crl;
 use publication::{Manifest, NewManifest, NewObject, PublishError, Publisher, Source};
 use tokio::task::block_in_place;
 
+use crate::delivery;
 use crate::live::{CRL_ROLE, sha256};
 
 /// Publishes what an issuer has: its certificate, and its CRL if there is one. Does nothing, and says so with
@@ -17,27 +18,39 @@ pub(crate) fn publish(
     crl: Option<&Crl>,
     as_of: u64,
 ) -> Result<bool, PublishError> {
-    let objects: Vec<NewObject> = [
-        Some(certificate_object(issuer)),
-        crl.map(|crl| crl_object(issuer, crl)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let own = || {
+        let crl = crl.map(|crl| crl_object(issuer, crl));
+        std::iter::once(certificate_object(issuer)).chain(crl)
+    };
+    let objects: Vec<NewObject> = own().collect();
     let unchanged = publisher
         .current()
         .is_some_and(|manifest| holds(manifest, &objects));
     if unchanged {
         return Ok(false);
     }
-    let manifest = NewManifest {
+    let manifest = |objects| NewManifest {
         as_of,
         issuer: issuer.name.clone(),
         ocsp_paths: Vec::new(),
         settings: BTreeMap::new(),
         objects,
     };
-    block_in_place(|| publisher.publish(manifest))?;
+    block_in_place(|| {
+        let beside = crl.map_or_else(Vec::new, |crl| {
+            let sha256 = hex::encode(sha256(crl.der()));
+            let paths = crl_paths(issuer);
+            delivery::beside(publisher, &issuer.name, crl, &sha256, &paths)
+        });
+        match publisher.publish(manifest(objects.into_iter().chain(beside).collect())) {
+            // An earlier CRL is lost: that never keeps a new one back.
+            Err(error @ PublishError::ObjectGone { .. }) => {
+                tracing::warn!("{error}; the CRL is published without anything beside it");
+                publisher.publish(manifest(own().collect()))
+            }
+            other => other,
+        }
+    })?;
     Ok(true)
 }
 
@@ -68,13 +81,21 @@ fn crl_object(issuer: &Issuer, crl: &Crl) -> NewObject {
         role: CRL_ROLE.to_owned(),
         name: format!("{name}.crl"),
         content_type: "application/pkix-crl".to_owned(),
-        paths: paths(format!("/crl/{name}.crl"), &issuer.crl_paths),
+        paths: crl_paths(issuer)
+            .into_iter()
+            .chain(delivery::numbered_path(name, crl))
+            .collect(),
         this_update: Some(crl.this_update()),
         next_update: crl.next_update(),
         details: number.into_iter().chain([entries]).collect(),
         tail: None,
         source: Source::Bytes(crl.der().to_vec()),
     }
+}
+
+/// Where the current CRL is.
+fn crl_paths(issuer: &Issuer) -> Vec<String> {
+    paths(format!("/crl/{}.crl", issuer.name), &issuer.crl_paths)
 }
 
 /// The standard path, then the issuer's own ones.
@@ -88,8 +109,11 @@ fn paths(standard: String, own: &[String]) -> Vec<String> {
     paths
 }
 
+/// Whether a manifest begins with these. What is beside them follows from them.
 fn holds(manifest: &Manifest, objects: &[NewObject]) -> bool {
-    manifest.objects.len() == objects.len()
+    let has_crl = objects.iter().any(|object| object.role == CRL_ROLE);
+    manifest.objects.len() >= objects.len()
+        && manifest.object(CRL_ROLE).is_some() == has_crl
         && manifest
             .objects
             .iter()

@@ -61,7 +61,10 @@ async fn served_as_they_are() {
         .object("crl")
         .unwrap()
         .clone();
-    assert_eq!(object.paths, ["/crl/old.crl", "/old/old.crl"]);
+    assert_eq!(
+        object.paths,
+        ["/crl/old.crl", "/old/old.crl", "/crl/old/4096.crl"]
+    );
     assert_eq!(object.next_update, crl.next_update());
 
     let newer = openssl_crl(&world, "old", Some("1001"));

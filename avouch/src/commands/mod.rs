@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod explain;
+pub(crate) mod fetch_crl;
 pub(crate) mod import_ca;
 pub(crate) mod init;
 pub(crate) mod issue;

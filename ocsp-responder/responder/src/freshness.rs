@@ -16,6 +16,12 @@ impl Freshness {
         self.this_update <= now && now < self.next_update
     }
 
+    /// Seconds such that `now` plus them is before nextUpdate: how long something that is never replaced may be kept.
+    pub(crate) fn max_lifetime(&self, now: Time) -> u32 {
+        let left = now.seconds_until(self.next_update.plus_seconds(-1));
+        u32::try_from(left.max(0)).unwrap_or(u32::MAX)
+    }
+
     /// Seconds such that `now` plus them is before nextUpdate and before the planned renewal, at most `cap`.
     ///
     /// Zero when the renewal is overdue: a newer answer may be there at any moment.

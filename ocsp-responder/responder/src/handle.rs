@@ -18,13 +18,14 @@ use crate::conditional::not_modified;
 use crate::connection::Account;
 use crate::fresh::Fresh;
 use crate::http_time::{HttpDate, header_value, http_date};
-use crate::live::{Live, StaticObject};
+use crate::live::{Live, Served};
+use crate::object::{Asked, Resource};
 use crate::ocsp::{self, Question, Said, Signed, Verdict};
 use crate::response::{
     OCSP_RESPONSE, Reply, caching, closing, expires, for_one_client, method_not_allowed,
     ocsp_error, text,
 };
-use crate::{CacheConfig, get_path, object};
+use crate::{CacheConfig, get_path};
 
 /// Everything that one serving thread needs to answer.
 pub(crate) struct Handler {
@@ -61,7 +62,7 @@ enum Left {
 pub(crate) enum Place<'a> {
     /// An OCSP request by GET: what follows the prefix.
     Ocsp(&'a str),
-    Object(&'a Arc<StaticObject>),
+    Served(&'a Served),
     Outside,
 }
 
@@ -138,19 +139,8 @@ impl Handler {
                 let has_body = !matches!(*method, Method::GET | Method::HEAD);
                 if has_body { closing(reply) } else { reply }
             }
-            (Place::Object(object), &Method::GET | &Method::HEAD) => {
-                let reply = object::serve(
-                    object,
-                    &head.method,
-                    &head.headers,
-                    self.clock.now(),
-                    self.date(),
-                    &self.cache,
-                );
-                object.cells[self.core].count(reply.status().as_u16());
-                reply
-            }
-            (Place::Object(_), _) => self.refuse_method("GET, HEAD"),
+            (Place::Served(served), &Method::GET | &Method::HEAD) => self.served(served, head),
+            (Place::Served(_), _) => self.refuse_method("GET, HEAD"),
             (Place::Ocsp(rest), &Method::GET) => return self.by_path(rest, By::Get),
             (Place::Ocsp(rest), &Method::HEAD) => return self.by_path(rest, By::Head),
             (Place::Ocsp(rest), &Method::POST) if rest.trim_matches('/').is_empty() => {
@@ -167,6 +157,29 @@ impl Handler {
             (Place::Ocsp(_), _) => self.refuse_method("GET, HEAD, POST"),
         };
         Left::Nothing(reply)
+    }
+
+    fn served(&self, served: &Served, head: &request::Parts) -> Reply {
+        let asked = Asked {
+            method: &head.method,
+            headers: &head.headers,
+            now: self.clock.now(),
+            cache: &self.cache,
+        };
+        let date = self.date_of(asked.now);
+        let (reply, cells) = match served {
+            Served::Differences(differences) => {
+                let reply = differences.serve(head.uri.query(), &asked, date);
+                (reply, &differences.cells)
+            }
+            Served::Numbered(crl) => (Resource::of(crl, true).serve(&asked, date), &crl.cells),
+            Served::Object(object) => {
+                let reply = Resource::of(object, false).serve(&asked, date);
+                (reply, &object.cells)
+            }
+        };
+        cells[self.core].count(reply.status().as_u16());
+        reply
     }
 
     fn by_path(&self, rest: &str, method: By) -> Left {
@@ -350,8 +363,8 @@ fn fresh_outcome(response: &[u8]) -> Option<Outcome> {
 pub(crate) fn place<'a>(live: &'a Live, path: &'a str) -> Place<'a> {
     let slashes = path.len() - path.trim_start_matches('/').len();
     let path = &path[slashes.saturating_sub(1)..];
-    if let Some(object) = live.object(path) {
-        return Place::Object(object);
+    if let Some(served) = live.served(path) {
+        return Place::Served(served);
     }
     if let Some(rest) = live.below_prefix(path) {
         return Place::Ocsp(rest);

@@ -8,7 +8,8 @@
 //! From the outside in:
 //! - [`Edge`] starts it all; `core` is one thread's accept loop, `connection` its guard against slow clients;
 //! - `fast` answers the common shape of OCSP request in place; all else goes to hyper and to
-//! - `handle`, which routes a request to `ocsp` (the answers) or `object` (CRLs and certificates, as they are);
+//! - `handle`, which routes a request to `ocsp` (the answers), `object` (CRLs and certificates, as they are
+//!   or as `negotiation` finds) or `differences` between CRLs;
 //! - `fresh` is the way to the presigner, for the few requests that no answer signed ahead can satisfy;
 //! - `live` is the set that is served, `load` verifies a generation of it, `follow` swaps it in;
 //! - `keeper` keeps it followed, and `hand_over` gives the edge's place to a new process;
@@ -22,6 +23,7 @@ mod conditional;
 mod config;
 mod connection;
 mod core;
+mod differences;
 mod edge;
 mod fast;
 mod follow;
@@ -36,6 +38,7 @@ mod keeper;
 mod live;
 mod load;
 mod metrics;
+mod negotiation;
 mod object;
 mod ocsp;
 mod range;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use answers::{AnswerSet, Damaged, Layered};
+use codings::Coding;
 use foldhash::{HashMap, HashMapExt as _};
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
@@ -12,15 +13,19 @@ use pki::{Certificate, CrlNumber, Time};
 use publication::Manifest;
 
 use crate::cells::{ObjectCells, OcspCells, PerCore};
+use crate::differences::Differences;
 use crate::fresh::Bucket;
 use crate::freshness::Freshness;
+
+/// The role of CRLs that have been replaced and are still valid.
+pub(crate) const EARLIER_CRL: &str = "crl-earlier";
 
 /// Everything that is served at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     channels: BTreeMap<String, Arc<Channel>>,
     issuers: HashMap<IssuerKey, Vec<Arc<Answers>>>,
-    objects: HashMap<String, Arc<StaticObject>>,
+    served: HashMap<String, Served>,
     /// Octets of the longest of their paths: nearly every OCSP request by GET is longer.
     longest_path: usize,
     /// OCSP path prefixes without slash at the end, the longest first.
@@ -37,6 +42,7 @@ pub(crate) struct Channel {
     pub(crate) sets: BTreeMap<String, Arc<AnswerSet>>,
     /// What is served as it is, by hash.
     pub(crate) objects: Vec<(String, Arc<StaticObject>)>,
+    pub(crate) differences: Vec<Arc<Differences>>,
 }
 
 impl Channel {
@@ -48,6 +54,25 @@ impl Channel {
     /// Whether answers are given from that set.
     pub(crate) fn answers_from(&self, set: &Arc<AnswerSet>) -> bool {
         self.layers().any(|layer| Arc::ptr_eq(layer, set))
+    }
+
+    /// Each path of the channel, and what is there.
+    fn served(&self) -> impl Iterator<Item = (&String, Served)> {
+        let objects = self.objects.iter().flat_map(|(_, object)| {
+            object.paths.iter().map(move |path| {
+                let object = Arc::clone(object);
+                let served = match object.is_numbered(path) {
+                    true => Served::Numbered(object),
+                    false => Served::Object(object),
+                };
+                (path, served)
+            })
+        });
+        let differences = self.differences.iter().flat_map(|differences| {
+            let served = || Served::Differences(Arc::clone(differences));
+            differences.paths.iter().map(move |path| (path, served()))
+        });
+        objects.chain(differences)
     }
 
     fn layers(&self) -> impl Iterator<Item = &Arc<AnswerSet>> {
@@ -67,6 +92,17 @@ pub(crate) struct Answers {
     pub(crate) budget: Arc<Bucket>,
 }
 
+/// What is at a URL path.
+#[derive(Debug)]
+pub(crate) enum Served {
+    /// Differences between CRLs.
+    Differences(Arc<Differences>),
+    /// Something that another one may replace.
+    Object(Arc<StaticObject>),
+    /// The CRL with the number that is in the path.
+    Numbered(Arc<StaticObject>),
+}
+
 /// A CRL, a certificate or whatever else is served as it is.
 #[derive(Debug)]
 pub(crate) struct StaticObject {
@@ -76,11 +112,40 @@ pub(crate) struct StaticObject {
     pub(crate) bytes: Bytes,
     pub(crate) content_type: HeaderValue,
     pub(crate) etag: HeaderValue,
+    pub(crate) variants: Vec<Variant>,
     pub(crate) last_modified: Option<Time>,
     /// `None` for what has no end of validity.
     pub(crate) freshness: Option<Freshness>,
     pub(crate) crl_number: Option<CrlNumber>,
     pub(crate) cells: PerCore<ObjectCells>,
+}
+
+/// An object in a content coding.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    pub(crate) coding: Coding,
+    /// SHA-256 of its octets in hexadecimal.
+    pub(crate) sha256: String,
+    pub(crate) bytes: Bytes,
+    pub(crate) etag: HeaderValue,
+}
+
+impl StaticObject {
+    /// Whether it is what there is now, and not a CRL that has been replaced.
+    pub(crate) fn is_current(&self) -> bool {
+        self.role != EARLIER_CRL
+    }
+
+    /// Whether a path names the CRL by its number, so that it will never be another one there.
+    fn is_numbered(&self, path: &str) -> bool {
+        self.crl_number.as_ref().is_some_and(|number| {
+            let name = path
+                .rsplit('/')
+                .next()
+                .and_then(|name| name.strip_suffix(".crl"));
+            name == Some(number.to_string().as_str())
+        })
+    }
 }
 
 /// Name hash and key hash of a CertID; the hash algorithm follows from their length.
@@ -111,17 +176,15 @@ impl Live {
                     }
                 }
             }
-            for (_, object) in &channel.objects {
-                for path in &object.paths {
-                    if let Some(owner) = owners.insert(path, name) {
-                        return Err(PathConflict {
-                            path: path.clone(),
-                            owner: owner.to_owned(),
-                        });
-                    }
-                    live.objects.insert(path.clone(), Arc::clone(object));
-                    live.longest_path = live.longest_path.max(path.len());
+            for (path, served) in channel.served() {
+                if let Some(owner) = owners.insert(path, name) {
+                    return Err(PathConflict {
+                        path: path.clone(),
+                        owner: owner.to_owned(),
+                    });
                 }
+                live.served.insert(path.clone(), served);
+                live.longest_path = live.longest_path.max(path.len());
             }
         }
         live.prefixes = prefixes
@@ -143,12 +206,12 @@ impl Live {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// What is served as it is at that path.
-    pub(crate) fn object(&self, path: &str) -> Option<&Arc<StaticObject>> {
+    /// What is at that path, unless it is the OCSP service.
+    pub(crate) fn served(&self, path: &str) -> Option<&Served> {
         if path.len() > self.longest_path {
             return None;
         }
-        self.objects.get(path)
+        self.served.get(path)
     }
 
     /// The rest of a path below the longest OCSP prefix other than `/`.

@@ -1,5 +1,7 @@
 //! From a verified manifest to a channel that can be served: every object is judged here (V9, OPS-07, CRL-31).
 
+mod beside;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -17,7 +19,9 @@ use publication::{Candidate, CandidateObject, Content, Manifest, Object};
 
 use crate::cells::Cells;
 use crate::freshness::Freshness;
-use crate::live::{Answers, Channel, StaticObject};
+use crate::live::{Answers, Channel, EARLIER_CRL, StaticObject};
+
+use beside::Beside;
 
 /// Answer sets of that many octets or more are mapped and verified bit by bit; smaller ones are read and verified at once.
 const LARGE: u64 = 8 << 20;
@@ -48,7 +52,8 @@ pub(crate) fn load(
     };
     let mut sets = BTreeMap::new();
     let mut layers: Vec<Arc<AnswerSet>> = Vec::new();
-    let mut served = Vec::new();
+    let mut as_they_are = Vec::new();
+    let mut beside = Beside::default();
     for CandidateObject { object, content } in objects {
         let what = object.name.clone();
         if object.role == answers::ROLE || object.role == answers::ROLE_AHEAD {
@@ -63,13 +68,22 @@ pub(crate) fn load(
             sets.insert(object.sha256, set);
         } else {
             ensure!(
-                object.role != "crl" || kind == Kind::Crl,
+                kind == Kind::Crl || !is_crl(&object),
                 "{what}: a CRL belongs into a crl/ channel"
             );
-            let sha256 = object.sha256.clone();
-            served.push((sha256, loader.served(object, content).context(what)?));
+            if let Some((object, content)) = beside.take_in(object, content)? {
+                as_they_are.push((object, content));
+            }
         }
     }
+    let mut served = Vec::new();
+    for (object, content) in as_they_are {
+        let (what, sha256) = (object.name.clone(), object.sha256.clone());
+        let object = loader.served(object, content, &mut beside).context(what)?;
+        served.push((sha256, object));
+    }
+    let differences = loader.differences(&mut beside, &served)?;
+    beside.all_used()?;
     let layered = layered(layers, previous)?;
     Ok(Channel {
         ca: loader.ca,
@@ -86,8 +100,14 @@ pub(crate) fn load(
         }),
         sets,
         objects: served,
+        differences,
         manifest,
     })
+}
+
+/// Whether it is a CRL or about one.
+fn is_crl(object: &Object) -> bool {
+    object.role == "crl" || object.role.starts_with("crl-")
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -170,10 +190,14 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    /// Whether what was verified for the generation before need not be verified again.
+    fn same_ca(&self) -> bool {
+        self.previous
+            .is_none_or(|previous| previous.ca.der() == self.ca.der())
+    }
+
     fn answer_set(&self, object: &Object, content: Content) -> anyhow::Result<Arc<AnswerSet>> {
-        let same_ca = self
-            .previous
-            .is_none_or(|previous| previous.ca.der() == self.ca.der());
+        let same_ca = self.same_ca();
         let set = match content {
             Content::Fresh(octets) => AnswerSet::from_bytes(octets, &self.ca)?,
             Content::File(file) if object.size < LARGE => {
@@ -237,7 +261,12 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn served(&self, object: Object, content: Content) -> anyhow::Result<Arc<StaticObject>> {
+    fn served(
+        &self,
+        object: Object,
+        content: Content,
+        beside: &mut Beside,
+    ) -> anyhow::Result<Arc<StaticObject>> {
         let previous = self.previous.and_then(|previous| {
             previous
                 .objects
@@ -245,6 +274,7 @@ impl Loader<'_> {
                 .find(|(sha256, _)| *sha256 == object.sha256)
                 .map(|(_, object)| object)
         });
+        let known = matches!(content, Content::Known);
         let bytes = match content {
             Content::Fresh(octets) => Bytes::from(octets),
             Content::Known => previous.context(LOST)?.bytes.clone(),
@@ -254,8 +284,22 @@ impl Loader<'_> {
             .with_context(|| format!("content type {:?} cannot be sent", object.content_type))?;
         let etag = HeaderValue::from_str(&format!("\"{}\"", object.sha256))
             .context("its hash cannot be sent")?;
+        let variants = beside.variants_of(&object.sha256, &bytes, previous)?;
         let (last_modified, freshness, crl_number) = match object.role.as_str() {
-            "crl" => {
+            // It was verified when it was the current one.
+            EARLIER_CRL
+                if known
+                    && self.same_ca()
+                    && previous.is_some_and(|it| it.crl_number.is_some()) =>
+            {
+                let previous = previous.context(LOST)?;
+                (
+                    previous.last_modified,
+                    previous.freshness,
+                    previous.crl_number.clone(),
+                )
+            }
+            "crl" | EARLIER_CRL => {
                 let crl = self.crl(&object, &bytes)?;
                 let freshness = crl_freshness(&crl, &object)?;
                 (
@@ -275,6 +319,7 @@ impl Loader<'_> {
             bytes,
             content_type,
             etag,
+            variants,
             last_modified,
             freshness,
             crl_number,
@@ -299,6 +344,9 @@ impl Loader<'_> {
             profile: Profile::Imported(rules),
         };
         let crl = verify_crl(der, &expected)?.crl;
+        if object.role == EARLIER_CRL {
+            return Ok(crl);
+        }
         let before = self.previous.and_then(|previous| {
             previous
                 .objects

@@ -209,7 +209,9 @@ impl EdgeCollector {
                 }
             }
             for (_, object) in &channel.objects {
-                if let Some(freshness) = object.freshness {
+                if let Some(freshness) = object.freshness
+                    && object.is_current()
+                {
                     crl_left
                         .with_label_values(&[issuer, &object.name])
                         .set(between(now, freshness.next_update));

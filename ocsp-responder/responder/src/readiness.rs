@@ -104,6 +104,7 @@ fn faults_of(channel: &Channel, now: Time) -> Vec<String> {
     }
     for (_, object) in &channel.objects {
         if let Some(freshness) = object.freshness
+            && object.is_current()
             && !freshness.is_current(now)
         {
             faults.push(format!(

@@ -99,6 +99,14 @@ pub(crate) fn expires(reply: &mut Reply, next_update: Time) {
         .insert(EXPIRES, header_value(&http_date(next_update)));
 }
 
+/// It never changes: until it ends nobody need ask again (RFC 8246).
+pub(crate) fn immutable(reply: &mut Reply, max_age: u32) {
+    let text = format!("max-age={max_age}, public, no-transform, must-revalidate, immutable");
+    // Unwrap safety: visible ASCII and spaces.
+    let value = HeaderValue::from_str(&text).unwrap();
+    reply.headers_mut().insert(CACHE_CONTROL, value);
+}
+
 fn cache_control(max_age: u32) -> HeaderValue {
     let text = format!("max-age={max_age}, public, no-transform, must-revalidate");
     // Unwrap safety: visible ASCII and spaces.

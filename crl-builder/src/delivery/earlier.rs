@@ -1,0 +1,52 @@
+//! CRLs that were current before, for those who were told their numbered URL.
+
+use pki::crl::Crl;
+use publication::{NewObject, Object, Source};
+
+use super::Before;
+
+const ROLE: &str = "crl-earlier";
+/// So many at most …
+const KEPT: usize = 16;
+/// … and together so many octets: every edge has them in memory.
+const KEPT_OCTETS: u64 = 64 << 20;
+
+impl Before<'_> {
+    /// The CRL that `crl` replaces and those before it, newest first, as long as they last. They are in the store already
+    /// and are not read.
+    pub(super) fn earlier(&self, issuer: &str, crl: &Crl) -> Vec<NewObject> {
+        let current = crl.number().map(ToString::to_string);
+        let mut room = KEPT_OCTETS;
+        std::iter::once(self.crl)
+            .chain(self.manifest.objects_of(ROLE))
+            .filter(|object| object.details.get("number") != current.as_ref())
+            .filter(|object| {
+                object
+                    .next_update
+                    .is_some_and(|end| end > crl.this_update())
+            })
+            .take(KEPT)
+            .take_while(|object| {
+                let left = room.checked_sub(object.size);
+                room = left.unwrap_or_default();
+                left.is_some()
+            })
+            .filter_map(|object| earlier(issuer, object))
+            .collect()
+    }
+}
+
+fn earlier(issuer: &str, object: &Object) -> Option<NewObject> {
+    let number = object.details.get("number")?;
+    Some(NewObject {
+        role: ROLE.to_owned(),
+        name: format!("{issuer}.crl number {number}"),
+        content_type: object.content_type.clone(),
+        paths: vec![format!("/crl/{issuer}/{number}.crl")],
+        this_update: object.this_update,
+        next_update: object.next_update,
+        details: object.details.clone(),
+        tail: None,
+        source: Source::Existing(object.sha256.clone()),
+    })
+}
