@@ -301,7 +301,7 @@ pub(crate) struct FetchCrlOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
 
-    /// Write PEM, as nginx, Apache, HAProxy and Postfix want it, instead of DER
+    /// Write PEM, as nginx, Apache, HAProxy, Exim, Dovecot and OpenVPN want it, instead of DER
     #[arg(long)]
     pub(crate) pem: bool,
 
