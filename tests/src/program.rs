@@ -14,15 +14,17 @@ pub fn repository() -> PathBuf {
         .to_path_buf()
 }
 
-/// One of our own binaries: in `AVOUCH_BIN_DIR`, or where this test was built.
+/// One of our own binaries: in `AVOUCH_BIN_DIR`, or where this test or program was built.
 pub fn binary(name: &str) -> PathBuf {
     let folder = std::env::var_os("AVOUCH_BIN_DIR").map_or_else(
         || {
-            let test = std::env::current_exe().expect("the test knows its own path");
-            let deps = test.parent().expect("a test lies in a folder");
-            deps.parent()
-                .expect("deps lies in the build's folder")
-                .to_path_buf()
+            let own = std::env::current_exe().expect("a program knows its own path");
+            let folder = own.parent().expect("a program lies in a folder");
+            // Tests are built in a folder of their own inside it.
+            match folder.ends_with("deps") {
+                true => folder.parent().expect("deps lies in it").to_path_buf(),
+                false => folder.to_path_buf(),
+            }
         },
         PathBuf::from,
     );

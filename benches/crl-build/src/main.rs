@@ -23,7 +23,7 @@ use crate::ours::Ours;
     version,
     after_help = "\
 The table of docs/performance.md:
-  crls
+  crl-build
 
 It needs go and openssl (apt-get install golang-go openssl); --sizes without --peers needs neither."
 )]
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("crls: {error:#}");
+            eprintln!("crl-build: {error:#}");
             ExitCode::FAILURE
         }
     }
