@@ -63,6 +63,9 @@ pub struct Rules {
     pub ca_certificate: bool,
     /// Certificates on hold came with a CA that was taken over and stay so (S6).
     pub keeps_holds: bool,
+    /// Its statuses come from CRLs that somebody else signs, which no answer outlives: answers may be valid
+    /// for less than 8 hours (OCSP-35).
+    pub bounded_by_crl: bool,
     /// The CA/Browser Forum's requirements: their revocation reasons (OCSP-44) and the names of
     /// responder certificates (OCSP-66).
     pub browser_forum: bool,
