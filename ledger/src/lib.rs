@@ -43,9 +43,10 @@ pub use audit::{AuditFault, AuditRecord, AuditSummary};
 pub use error::LedgerError;
 pub use model::{
     CertificateRecord, Change, ChangeKind, Counts, CrlAllowance, CrlPolicy, CrlRecord, CrlRow,
-    CrlScope, Ground, ImportSummary, ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy,
-    IssuerUpdate, KeyPlace, NoncePolicy, OcspPolicy, Operator, Origin, Reservation, Revocation,
-    RevocationRequest, StatusRow, Subjects,
+    CrlScope, FollowSummary, Followed, Ground, ImportSummary, ImportedCertificate, ImportedStatus,
+    Issuer, IssuerPolicy, IssuerUpdate, KeyPlace, NoncePolicy, OcspPolicy, Operator, Origin,
+    Reservation, Revocation, RevocationRequest, SourceCrl, SourcePolicy, SourceRecord, StatusRow,
+    Subjects,
 };
 pub use sqlite::SqliteStore;
 pub use store::{Answer, Store};
@@ -184,6 +185,40 @@ impl Ledger {
         self.store
             .import_certificates(self.clock.now(), issuer, batch, actor)
             .await
+    }
+}
+
+/// Following the CRLs of an issuer whose key is elsewhere ([`SourcePolicy::crl`]).
+impl Ledger {
+    /// Takes in what its CRLs say anew, in one transaction: batches of some thousands are best, each
+    /// certificate once. The same again changes nothing. The CRLs are the authority on what was taken from them before; what was revoked here stays.
+    pub async fn follow_crl(
+        &self,
+        issuer: &str,
+        batch: &[Followed],
+        actor: &str,
+    ) -> Result<FollowSummary, LedgerError> {
+        self.store
+            .follow_crl(self.clock.now(), issuer, batch, actor)
+            .await
+    }
+
+    /// Records from which CRLs the statuses are, once everything in them is taken in; the number of its event. From
+    /// here on answers may be valid as long as these CRLs are ([`SourceRecord::ends`]).
+    pub async fn record_source(
+        &self,
+        issuer: &str,
+        source: &SourceRecord,
+        actor: &str,
+    ) -> Result<u64, LedgerError> {
+        self.store
+            .record_source(self.clock.now(), issuer, source, actor)
+            .await
+    }
+
+    /// The CRLs recorded last; `None` before the first.
+    pub async fn source(&self, issuer: &str) -> Result<Option<SourceRecord>, LedgerError> {
+        self.store.source(issuer).await
     }
 }
 

@@ -7,6 +7,7 @@ mod crl;
 mod issuer;
 mod policy;
 mod revocation;
+mod source;
 
 pub use allowance::{CrlAllowance, Operator};
 pub use certificate::{
@@ -18,3 +19,4 @@ pub use crl::{CrlRecord, CrlRow, CrlScope};
 pub use issuer::{Issuer, IssuerUpdate, Origin};
 pub use policy::{CrlPolicy, IssuerPolicy, KeyPlace, NoncePolicy, OcspPolicy, Subjects};
 pub use revocation::{Ground, Revocation, RevocationRequest};
+pub use source::{FollowSummary, Followed, SourceCrl, SourcePolicy, SourceRecord};

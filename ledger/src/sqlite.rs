@@ -18,6 +18,7 @@ mod operators;
 mod reservations;
 mod revocations;
 mod rows;
+mod sources;
 mod write;
 
 use std::fs::File;
@@ -30,9 +31,9 @@ use sqlx::SqlitePool;
 use crate::audit::{AuditRecord, AuditSummary};
 use crate::error::LedgerError;
 use crate::model::{
-    CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, ImportSummary,
-    ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
-    RevocationRequest, StatusRow,
+    CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, FollowSummary, Followed,
+    ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
+    RevocationRequest, SourceRecord, StatusRow,
 };
 use crate::store::{Answer, Store};
 
@@ -129,6 +130,30 @@ impl Store for SqliteStore {
         actor: &'a str,
     ) -> Answer<'a, ImportSummary> {
         Box::pin(import::import(self, at, issuer, batch, actor))
+    }
+
+    fn follow_crl<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        batch: &'a [Followed],
+        actor: &'a str,
+    ) -> Answer<'a, FollowSummary> {
+        Box::pin(import::follow(self, at, issuer, batch, actor))
+    }
+
+    fn record_source<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        source: &'a SourceRecord,
+        actor: &'a str,
+    ) -> Answer<'a, u64> {
+        Box::pin(sources::record(self, at, issuer, source, actor))
+    }
+
+    fn source<'a>(&'a self, issuer: &'a str) -> Answer<'a, Option<SourceRecord>> {
+        Box::pin(sources::last(self, issuer))
     }
 
     fn certificate<'a>(

@@ -14,9 +14,9 @@ use pki::{CrlNumber, Serial, Time};
 use crate::audit::{AuditRecord, AuditSummary};
 use crate::error::LedgerError;
 use crate::model::{
-    CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, ImportSummary,
-    ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
-    RevocationRequest, StatusRow,
+    CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, FollowSummary, Followed,
+    ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
+    RevocationRequest, SourceRecord, StatusRow,
 };
 
 /// What a store's operation returns.
@@ -72,6 +72,25 @@ pub trait Store: fmt::Debug + Send + Sync {
         batch: &'a [ImportedCertificate],
         actor: &'a str,
     ) -> Answer<'a, ImportSummary>;
+
+    /// Takes in what the CRLs of an issuer say.
+    fn follow_crl<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        batch: &'a [Followed],
+        actor: &'a str,
+    ) -> Answer<'a, FollowSummary>;
+    /// Records the CRLs that were taken in; its event.
+    fn record_source<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        source: &'a SourceRecord,
+        actor: &'a str,
+    ) -> Answer<'a, u64>;
+    /// The CRLs that were taken in last.
+    fn source<'a>(&'a self, issuer: &'a str) -> Answer<'a, Option<SourceRecord>>;
 
     /// Everything about one certificate.
     fn certificate<'a>(

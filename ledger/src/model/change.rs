@@ -31,6 +31,10 @@ pub enum ChangeKind {
     Revoked,
     /// A certificate was taken over, or more became known about one. It may carry a revocation.
     Imported,
+    /// A certificate is no longer on hold: the CRL of a CA whose key is elsewhere said so.
+    Released,
+    /// The CRLs of a CA whose key is elsewhere were taken in; what they changed are events before this one.
+    SourceFollowed,
 }
 
 impl ChangeKind {
@@ -42,6 +46,8 @@ impl ChangeKind {
             Self::Issued => 3,
             Self::Revoked => 4,
             Self::Imported => 5,
+            Self::Released => 6,
+            Self::SourceFollowed => 7,
         }
     }
 
@@ -52,6 +58,8 @@ impl ChangeKind {
             Self::Issued,
             Self::Revoked,
             Self::Imported,
+            Self::Released,
+            Self::SourceFollowed,
         ]
         .into_iter()
         .find(|kind| kind.code() == code)

@@ -75,7 +75,7 @@ impl IssuerUpdate {
 }
 
 impl Issuer {
-    /// Checks name, paths, policy and that the certificate is that of a CA.
+    /// Checks name, paths, policy, that CRLs come from one place, and that the certificate is that of a CA.
     pub fn validate(&self) -> Result<(), LedgerError> {
         check_name(&self.name)?;
         for path in self
@@ -87,6 +87,15 @@ impl Issuer {
             check_path(path)?;
         }
         self.policy.validate()?;
+        if self.signs && self.policy.source.is_followed() {
+            return Err(LedgerError::refused(
+                "source.crl",
+                format!(
+                    "{} signs its own CRLs here, so source.crl must be null: two sources would contradict each other",
+                    self.name
+                ),
+            ));
+        }
         let certificate = pki::Certificate::from_der(&self.certificate).map_err(|error| {
             LedgerError::refused("certificate", format!("not a certificate: {error}"))
         })?;

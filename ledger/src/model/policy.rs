@@ -7,6 +7,7 @@
 use pki::{KeyKind, RevocationReason, Serial, Time};
 use serde::{Deserialize, Serialize};
 
+use super::SourcePolicy;
 use crate::LedgerError;
 
 const HOURS_OF_10_DAYS: u32 = 240;
@@ -31,6 +32,8 @@ pub struct IssuerPolicy {
     pub ocsp: OcspPolicy,
     /// Certificate revocation lists.
     pub crl: CrlPolicy,
+    /// Where its CRLs come from when they are not made here.
+    pub source: SourcePolicy,
 }
 
 /// What kind of certificates an issuer issues.
@@ -207,6 +210,7 @@ impl IssuerPolicy {
                 refresh_hours: 4380,
                 ..CrlPolicy::default()
             },
+            source: SourcePolicy::default(),
         }
     }
 
@@ -223,7 +227,8 @@ impl IssuerPolicy {
             }
         }
         self.ocsp.validate_responder()?;
-        self.crl.validate_pace()
+        self.crl.validate_pace()?;
+        self.source.validate()
     }
 }
 
@@ -377,7 +382,7 @@ impl CrlPolicy {
     }
 }
 
-fn within(
+pub(super) fn within(
     rule: &'static str,
     field: &str,
     value: u32,

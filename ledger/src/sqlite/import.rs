@@ -1,6 +1,7 @@
 //! Taking certificates over: many rows in one transaction, one event for each row that says something new.
 
 mod bulk;
+mod follow;
 mod plan;
 
 use std::collections::HashMap;
@@ -17,6 +18,8 @@ use super::rows::{decode_serial, encode_serial, hash, issuer_id, reason, state};
 use super::write::{Act, Write};
 use crate::error::LedgerError;
 use crate::model::{ChangeKind, ImportSummary, ImportedCertificate};
+
+pub(super) use self::follow::follow;
 
 /// How many serial numbers are looked up by one statement.
 const LOOKUP: usize = 500;

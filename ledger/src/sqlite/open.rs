@@ -108,6 +108,7 @@ fn migrations() -> Vec<Migration> {
             "crl lists",
             include_str!("migrations/0002_crl_lists.sql"),
         ),
+        (3, "source", include_str!("migrations/0003_source.sql")),
     ]
     .into_iter()
     .map(|(version, name, sql)| {

@@ -141,6 +141,7 @@ fn policy(hierarchy: &Hierarchy, ca: &Ca) -> Result<IssuerPolicy> {
         subjects,
         ocsp,
         crl,
+        ..IssuerPolicy::default()
     };
     policy
         .validate()
