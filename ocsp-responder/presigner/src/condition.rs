@@ -17,6 +17,12 @@ impl Worker {
                 .with_label_values(&[name])
                 .set(now.seconds_until(oldest));
         }
+        if let Some(ends) = self.basis.ends() {
+            metrics
+                .source_seconds_left
+                .with_label_values(&[name])
+                .set(now.seconds_until(ends));
+        }
         let responder_left = self
             .responder()
             .map_or(0, |certificate| now.seconds_until(certificate.not_after()));
@@ -39,6 +45,9 @@ impl Worker {
         oldest: Option<Time>,
         responder_left: i64,
     ) -> Option<String> {
+        if let Some(hindrance) = self.basis.hindrance(now) {
+            return Some(hindrance);
+        }
         if oldest.is_some_and(|oldest| oldest <= now) {
             let why = self
                 .trouble

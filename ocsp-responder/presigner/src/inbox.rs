@@ -22,13 +22,13 @@ pub struct Inbox {
 pub struct News {
     /// Every event up to this number is in here or was taken before.
     pub up_to: u64,
-    /// Certificates that were revoked.
+    /// Certificates that were revoked, or released from hold.
     pub revoked: Vec<Serial>,
     /// Certificates that were issued or taken over.
     pub others: Vec<Serial>,
     /// So many certificates changed that they are no longer listed.
     pub overflow: bool,
-    /// The issuer itself changed: certificate, paths or policy.
+    /// The issuer itself changed: certificate, paths, policy, or the CRLs of others that it follows.
     pub issuer: bool,
 }
 
@@ -49,9 +49,14 @@ impl Inbox {
     pub fn put(&self, kind: ChangeKind, serial: Option<Serial>) {
         let mut news = self.lock();
         match (kind, serial) {
-            (ChangeKind::Revoked, Some(serial)) => news.revoked.push(serial),
+            (ChangeKind::Revoked | ChangeKind::Released, Some(serial)) => {
+                news.revoked.push(serial);
+            }
             (ChangeKind::Issued | ChangeKind::Imported, Some(serial)) => news.others.push(serial),
-            (ChangeKind::IssuerAdded | ChangeKind::IssuerChanged, _) => news.issuer = true,
+            (
+                ChangeKind::IssuerAdded | ChangeKind::IssuerChanged | ChangeKind::SourceFollowed,
+                _,
+            ) => news.issuer = true,
             // A kind that this program does not know: look at everything anew.
             _ => {
                 news.issuer = true;

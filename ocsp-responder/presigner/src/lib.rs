@@ -22,6 +22,7 @@
 mod assemble;
 mod backends;
 mod background;
+mod basis;
 mod care;
 mod certify;
 mod condition;

@@ -11,6 +11,8 @@ pub struct Metrics {
     pub worst_seconds_left: IntGaugeVec,
     /// Seconds until an issuer's responder certificate ends.
     pub responder_seconds_left: IntGaugeVec,
+    /// Seconds until the CRLs end that the statuses of an issuer come from.
+    pub source_seconds_left: IntGaugeVec,
     /// Signatures made, by issuer.
     pub signatures: IntCounterVec,
     /// Certificates that wait to be signed.
@@ -71,6 +73,11 @@ impl Metrics {
             responder_seconds_left: gauges(
                 "avouch_presigner_responder_certificate_seconds_left",
                 "Seconds until the responder certificate in use ends; 0 without one",
+                &["issuer"],
+            )?,
+            source_seconds_left: gauges(
+                "avouch_presigner_source_seconds_left",
+                "Seconds until the CRLs of others end that an issuer's statuses come from; negative when they are too old",
                 &["issuer"],
             )?,
             signatures: counters(

@@ -78,8 +78,8 @@ impl Signed {
 /// Why a job was not signed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignError {
-    /// The responder certificate has ended, or is about to.
-    #[error("the responder certificate has ended")]
+    /// The responder certificate, or what is known about the issuer, has ended or is about to.
+    #[error("the responder certificate, or the CRL that the statuses come from, has ended")]
     Ended,
     /// The key failed, or its signature did not verify.
     #[error("{0}")]

@@ -17,6 +17,8 @@ pub(crate) struct Schedule {
     validity: i64,
     refresh: i64,
     subjects: Subjects,
+    /// No answer is valid after this.
+    ends: Option<Time>,
 }
 
 /// When an answer signed now ends and is renewed.
@@ -35,17 +37,27 @@ impl Schedule {
             validity: i64::from(policy.validity_hours) * HOUR,
             refresh: i64::from(policy.refresh_hours) * HOUR,
             subjects,
+            ends: None,
         }
     }
 
+    /// The same, but that no answer is valid after `ends`, when what is known about the issuer ends.
+    pub(crate) fn ending(self, ends: Option<Time>) -> Self {
+        Self { ends, ..self }
+    }
+
     /// The window of an answer signed at `now` by a responder whose certificate ends at `responder_ends`; `spread`
-    /// moves it down, 0 not at all and 65,535 the most. `None` if the responder has less than two seconds left.
+    /// moves it down, 0 not at all and 65,535 the most. `None` if the responder, or what is known about the issuer, has
+    /// less than two seconds left.
     pub(crate) fn window(&self, now: Time, responder_ends: Time, spread: u16) -> Option<Window> {
         let part = |whole: i64| whole * i64::from(spread) / 65_536;
         let least = SHORTEST_VALIDITY.min(self.validity);
         let wanted = (self.validity - part(self.validity / 8)).max(least);
         // V8, OCSP-38.
-        let validity = wanted.min(now.seconds_until(responder_ends));
+        let ends = self
+            .ends
+            .map_or(responder_ends, |ends| ends.min(responder_ends));
+        let validity = wanted.min(now.seconds_until(ends));
         if validity < 2 {
             return None;
         }
@@ -154,6 +166,21 @@ mod tests {
         }
         assert_eq!(schedule.window(START, START, 0), None);
         assert_eq!(schedule.window(START, START.plus_seconds(-1), 0), None);
+    }
+
+    #[test]
+    fn no_answer_outlives_the_crl_it_rests_on() {
+        let ends = START.plus_seconds(3 * HOUR);
+        let schedule = schedule(96, 48).ending(Some(ends));
+        for spread in [0, 30_000, 65_535] {
+            let window = schedule.window(START, FAR, spread).unwrap();
+            assert_eq!(window.next_update, ends);
+            let sooner = START.plus_seconds(HOUR);
+            let window = schedule.window(START, sooner, spread).unwrap();
+            assert_eq!(window.next_update, sooner, "V8 holds as well");
+        }
+        assert_eq!(schedule.window(ends.plus_seconds(-1), FAR, 0), None);
+        assert_eq!(schedule.window(ends.plus_seconds(HOUR), FAR, 0), None);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) struct Criteria {
     pub(crate) renew_clamped_before: Time,
     /// When the responder certificate ends that would sign now.
     pub(crate) responder_ends: Time,
+    /// When what is known about the issuer ends; an answer that ends then as well can get no longer.
+    pub(crate) basis_ends: Option<Time>,
     /// Responder certificates (DER) whose answers may stay.
     pub(crate) responders: Vec<Vec<u8>>,
 }
@@ -197,8 +199,13 @@ impl Criteria {
         } else {
             self.renew_before
         };
+        let outlives = self
+            .basis_ends
+            .is_some_and(|ends| answer.next_update() > ends);
+        let exhausted = self.basis_ends == Some(answer.next_update());
         answer.status() == row.status
-            && answer.refresh_at() > renew_before
+            && !outlives
+            && (exhausted || answer.refresh_at() > renew_before)
             // The clock was set back, or the answer comes from a machine whose clock is ahead.
             && answer.this_update() <= now
             && answer.responder().is_none_or(|responder| {

@@ -16,6 +16,7 @@ use telemetry::{Part, Stopper};
 use tokio::time::Instant;
 
 use crate::background::{Background, Chunk};
+use crate::basis::Basis;
 use crate::care::Care;
 use crate::inbox::Inbox;
 use crate::key_directory::KeyDirectory;
@@ -45,6 +46,7 @@ pub struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) issuer: Issuer,
     pub(crate) ca: Certificate,
+    pub(crate) basis: Basis,
     pub(crate) schedule: Schedule,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) published: Published,
@@ -60,6 +62,8 @@ pub struct Worker {
     last_sweep: Option<Time>,
     /// When the first published answer is to be renewed.
     renew_from: Option<Time>,
+    /// Nothing is published that outlives what the statuses rest on.
+    pub(crate) withdrawn: bool,
     pub(crate) chunk: Chunk,
     pub(crate) background: Option<Background>,
     pub(crate) rows_at_once: usize,
@@ -115,14 +119,17 @@ impl Worker {
             shared.backends.clone(),
         ));
         let rows_at_once = 64 * shared.pool.threads();
+        let basis = Basis::read(&shared.ledger, &issuer).await?;
         let mut worker = Self {
-            schedule: Schedule::new(&issuer.policy.ocsp, issuer.policy.subjects),
+            schedule: Schedule::new(&issuer.policy.ocsp, issuer.policy.subjects)
+                .ending(basis.ends()),
             settled: published.as_of(),
             taken: 0,
             sweep: None,
             sweep_wanted: true,
             last_sweep: None,
             renew_from: None,
+            withdrawn: false,
             pending: Pending::default(),
             chunk: Chunk::default(),
             background: None,
@@ -135,6 +142,7 @@ impl Worker {
             shared,
             issuer,
             ca,
+            basis,
             inbox,
             published,
             care,
@@ -219,6 +227,9 @@ impl Worker {
         if lost.map_err(Failed::at("looking after the responder"))? {
             self.sweep_wanted = true;
         }
+        if self.basis.hindrance(self.shared.clock.now()).is_some() {
+            return self.hold_back().await;
+        }
         if self.care.responder().is_none() {
             return Ok(Step::Idle);
         }
@@ -268,17 +279,22 @@ impl Worker {
         }
     }
 
-    /// The issuer changed in the ledger.
+    /// The issuer, or what its statuses rest on, changed in the ledger.
     async fn reload(&mut self) -> anyhow::Result<()> {
         let issuer = self.shared.ledger.issuer(&self.issuer.name).await?;
         // Whatever changed, a responder may have been put into the key directory with it.
         self.care.look_again();
-        let Some(issuer) = issuer.filter(|issuer| *issuer != self.issuer) else {
+        let Some(issuer) = issuer else {
             return Ok(());
         };
+        self.rest_on(Basis::read(&self.shared.ledger, &issuer).await?);
+        if issuer == self.issuer {
+            return Ok(());
+        }
         self.ca = Certificate::from_der(&issuer.certificate)
             .context("the CA certificate cannot be read")?;
-        self.schedule = Schedule::new(&issuer.policy.ocsp, issuer.policy.subjects);
+        self.schedule =
+            Schedule::new(&issuer.policy.ocsp, issuer.policy.subjects).ending(self.basis.ends());
         self.published.set_issuer(issuer.clone(), self.ca.clone());
         self.issuer = issuer;
         self.told.outdate();
@@ -295,11 +311,8 @@ impl Worker {
         let since_last = self
             .last_sweep
             .map_or(SWEEP_EVERY, |at| at.seconds_until(now));
-        let renewal_due = self
-            .renew_from
-            .is_some_and(|at| at <= now.plus_seconds(lead));
-        let due =
-            !(0..SWEEP_EVERY).contains(&since_last) || (renewal_due && since_last >= RENEW_EVERY);
+        let due = !(0..SWEEP_EVERY).contains(&since_last)
+            || (since_last >= RENEW_EVERY && self.renewal_is_due(now));
         if self.sweep.is_some() || !(due || self.sweep_wanted) {
             return Ok(());
         }
@@ -309,12 +322,24 @@ impl Worker {
             renew_before: now.plus_seconds(2 * lead),
             renew_clamped_before: now.plus_seconds(2 * RENEW_EVERY),
             responder_ends: self.responder().map_or(now, Certificate::not_after),
+            basis_ends: self.basis.ends(),
             responders: self.care.certificates(),
         };
         self.sweep_wanted = false;
         self.last_sweep = Some(now);
         self.sweep = Some((Sweep::new(criteria, counts.issued), self.taken));
         Ok(())
+    }
+
+    /// Whether an answer is to be renewed, and can become valid for longer by that.
+    pub(crate) fn renewal_is_due(&self, now: Time) -> bool {
+        let soon = now.plus_seconds(self.schedule.lead());
+        let ends = self.published.view().oldest_next_update();
+        let exhausted = self
+            .basis
+            .ends()
+            .is_some_and(|basis| ends.is_some_and(|ends| ends >= basis));
+        !exhausted && self.renew_from.is_some_and(|at| at <= soon)
     }
 
     /// Everything that follows from a new generation.
@@ -348,6 +373,7 @@ impl Worker {
         Rules {
             ca_certificate: self.issuer.policy.subjects == Subjects::CaCertificates,
             keeps_holds: self.issuer.origin == Origin::Imported,
+            bounded_by_crl: self.basis.is_of_others(),
             browser_forum: false,
         }
     }

@@ -117,9 +117,10 @@ impl Told {
 }
 
 impl Worker {
-    /// Tells how the issuer stands, if that is new. In trouble it stands nowhere.
+    /// Tells how the issuer stands, if that is new. In trouble, or while nothing may be signed, it stands nowhere.
     pub(crate) fn tell_standing(&mut self) {
-        let well = self.trouble.is_none();
+        let now = self.shared.clock.now();
+        let well = self.trouble.is_none() && self.basis.hindrance(now).is_none();
         let responder = self.care.responder().filter(|_| well).cloned();
         if self.told.is_still(responder.as_ref()) {
             return;
