@@ -10,7 +10,8 @@
 //! 3. The CRL is recorded in the ledger, then `publish`ed in channel `crl/{issuer}` with the CA certificate, and
 //!    with what makes fetching it cheap (`delivery`): compressed variants, differences, the CRLs before it.
 //!
-//! CRLs of CAs whose key is elsewhere are served as they are: `imported` verifies and publishes the file.
+//! CRLs of CAs whose key is elsewhere are verified and served as they are; where the issuer's policy says so, they are
+//! also fetched, and what they revoke goes into the ledger (`source`).
 //!
 //! When the signer is away the last CRL stays, the health says why, and the attempt is repeated. A number that
 //! was reserved before a crash is simply skipped.
@@ -21,7 +22,6 @@ mod config;
 mod delivery;
 mod failure;
 mod feed;
-mod imported;
 mod live;
 mod metrics;
 mod own;
@@ -30,6 +30,7 @@ mod publish;
 mod schedule;
 mod shared;
 mod signer;
+mod source;
 mod worker;
 
 pub use config::Config;

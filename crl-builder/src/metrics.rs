@@ -11,6 +11,8 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
 
+use crate::source::SourceMetrics;
+
 /// Everything this daemon exports. Labels are issuers and steps, never a certificate.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -20,6 +22,7 @@ pub struct Metrics {
     build_seconds: HistogramVec,
     failures: IntCounterVec,
     times: Times,
+    pub(crate) source: SourceMetrics,
 }
 
 /// A published CRL in figures.
@@ -66,6 +69,7 @@ impl Metrics {
                 &["issuer", "step"],
             )?,
             times: Times::new(clock)?,
+            source: SourceMetrics::new(registry)?,
         };
         registry.register(Box::new(metrics.number.clone()))?;
         registry.register(Box::new(metrics.entries.clone()))?;

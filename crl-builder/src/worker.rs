@@ -15,7 +15,6 @@ use tokio::task::block_in_place;
 
 use crate::failure::Failure;
 use crate::feed::{News, last_concerning};
-use crate::imported::{Import, Stamp, imported_rules};
 use crate::live::{self, Live};
 use crate::metrics::Figures;
 use crate::own::{Bases, Build, Built, Lists, own_rules, recover};
@@ -23,9 +22,8 @@ use crate::publish::publish;
 use crate::schedule::{Due, Occasion, Situation};
 use crate::shared::Shared;
 use crate::signer::Signer;
+use crate::source::{Follower, imported_rules};
 
-/// How often the file of an imported CRL is looked at.
-const LOOK_AT_FILE: Duration = Duration::from_secs(1);
 /// After a failure nothing is tried sooner than this; the schedule may let more time pass.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -52,14 +50,14 @@ pub(crate) async fn work<S: Signer>(
     }
 }
 
-struct Worker<S> {
-    shared: Arc<Shared<S>>,
-    issuer: Issuer,
-    ca: Certificate,
-    publisher: Publisher,
-    live: Option<Live>,
+pub(crate) struct Worker<S> {
+    pub(crate) shared: Arc<Shared<S>>,
+    pub(crate) issuer: Issuer,
+    pub(crate) ca: Certificate,
+    pub(crate) publisher: Publisher,
+    pub(crate) live: Option<Live>,
     /// Whether `live` may stay as it is.
-    fit: bool,
+    pub(crate) fit: bool,
     /// What stands on our own published CRLs; `None` until it is needed first.
     lists: Option<Lists>,
     bases: Bases,
@@ -67,9 +65,8 @@ struct Worker<S> {
     thorough_at: Option<Time>,
     /// The ledger knows less than what is published.
     restored: bool,
-    import: Import,
-    /// The imported file as it was when it was last published.
-    stamp: Option<Stamp>,
+    /// What is done for an issuer whose key is elsewhere.
+    pub(crate) follower: Follower,
     news: watch::Receiver<News>,
     /// The last event of the ledger, read at the start, that concerns this issuer.
     concerned: u64,
@@ -78,8 +75,8 @@ struct Worker<S> {
     /// Every number of ours is above this one.
     floor: CrlNumber,
     built: Option<Instant>,
-    failed: Option<(u32, Instant)>,
-    part: Part,
+    pub(crate) failed: Option<(u32, Instant)>,
+    pub(crate) part: Part,
 }
 
 impl<S: Signer> Worker<S> {
@@ -114,19 +111,18 @@ impl<S: Signer> Worker<S> {
         let restored = was_restored(&shared.ledger, &issuer, live.as_ref()).await?;
         let fit = fit && !restored;
         let as_of = live.as_ref().map_or(0, |live| live.as_of);
-        let import = Import::new(&shared.imported, name);
+        let follower = Follower::new(&shared.imported, name);
         let floor = live.as_ref().and_then(|live| live.number.clone());
         let worker = Self {
             concerned: last_concerning(&shared.ledger, name, as_of).await?,
             read_at: 0,
             floor: floor.unwrap_or_else(CrlNumber::zero),
-            stamp: None,
             built: None,
             failed: None,
             part: shared.health.part(&format!("issuer {name}")),
             ca,
             fit,
-            import,
+            follower,
             issuer,
             lists: None,
             bases: Bases::default(),
@@ -182,7 +178,7 @@ impl<S: Signer> Worker<S> {
         if self.issuer.signs {
             self.own_turn(news).await
         } else {
-            self.imported_turn(news, reread)
+            self.source_turn(news, reread).await
         }
     }
 
@@ -209,7 +205,7 @@ impl<S: Signer> Worker<S> {
             );
         }
         let started = Instant::now();
-        if let Some(imported) = self.import.number() {
+        if let Some(imported) = self.follower.imported_number() {
             self.floor = self.floor.clone().max(imported);
         }
         self.take_up(occasion).await?;
@@ -297,39 +293,6 @@ impl<S: Signer> Worker<S> {
         Ok(())
     }
 
-    fn imported_turn(&mut self, news: News, reread: bool) -> Result<Duration, Failure> {
-        let stamp = self.import.stamp()?;
-        if stamp == self.stamp
-            && self.publisher.current().is_some()
-            && !reread
-            && self.failed.is_none()
-        {
-            return Ok(LOOK_AT_FILE);
-        }
-        let live = self.live.as_ref();
-        let now = self.shared.clock.now();
-        let accept_sha1 = self.shared.accept_sha1;
-        let crl = self.import.load(&self.ca, accept_sha1, live, now)?;
-        // A file that was taken away takes nothing down: what is published stays until it is replaced.
-        let kept = match (&crl, &self.live) {
-            (None, Some(_)) => live::read(&self.publisher)?.map(|(crl, _)| crl),
-            _ => None,
-        };
-        let shown = crl.as_ref().or(kept.as_ref());
-        if publish(&mut self.publisher, &self.issuer, shown, news.head)? {
-            tracing::info!(issuer = self.issuer.name, "imported CRL published");
-        }
-        self.stamp = stamp;
-        match shown {
-            Some(shown) => self.succeeded(shown, news.head),
-            None => {
-                self.failed = None;
-                self.part.set_ready();
-            }
-        }
-        Ok(LOOK_AT_FILE)
-    }
-
     fn succeeded(&mut self, crl: &Crl, as_of: u64) {
         self.live = Some(Live::of(crl, as_of));
         self.fit = true;
@@ -338,6 +301,12 @@ impl<S: Signer> Worker<S> {
     }
 
     fn tell(&self, crl: &Crl) {
+        self.show(crl);
+        self.part.set_ready();
+    }
+
+    /// The figures of what is published.
+    pub(crate) fn show(&self, crl: &Crl) {
         let figures = Figures {
             number: crl.number(),
             this_update: crl.this_update(),
@@ -346,7 +315,6 @@ impl<S: Signer> Worker<S> {
             octets: crl.der().len(),
         };
         self.shared.metrics.published(&self.issuer.name, &figures);
-        self.part.set_ready();
     }
 
     /// Notes a failure; the CRL that is published stays. Says how long to wait.

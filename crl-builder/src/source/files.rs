@@ -1,19 +1,20 @@
-//! CRLs of CAs whose key is elsewhere: files, put there by `avouch import ca` or by whoever fetches them.
+//! Where CRLs of others lie: `{issuer}.crl` and `{issuer}.delta.crl`, put there by a fetch, by `avouch import ca`, or by
+//! whoever brings them.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use pki::CrlNumber;
 use pki::crl::Crl;
-use pki::crl::verify::{Expected, ImportedRules, Profile, Scope, verify_crl};
-use pki::{Certificate, CrlNumber, Time, Violation};
 
+use super::List;
 use crate::failure::Failure;
-use crate::live::{Live, sha256};
 
-/// The imported CRL of one issuer, if there is one.
+/// The file of one list.
 #[derive(Clone, Debug)]
-pub(crate) struct Import {
+pub(crate) struct ListFile {
     path: PathBuf,
 }
 
@@ -21,14 +22,22 @@ pub(crate) struct Import {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Stamp {
     modified: Option<SystemTime>,
-    length: u64,
+    pub(crate) length: u64,
 }
 
-impl Import {
-    pub(crate) fn new(directory: &Path, issuer: &str) -> Self {
+impl ListFile {
+    pub(crate) fn new(directory: &Path, issuer: &str, list: List) -> Self {
+        let name = match list {
+            List::Complete => format!("{issuer}.crl"),
+            List::Delta => format!("{issuer}.delta.crl"),
+        };
         Self {
-            path: directory.join(format!("{issuer}.crl")),
+            path: directory.join(name),
         }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file as it is now; `None` if there is none.
@@ -39,38 +48,28 @@ impl Import {
                 length: metadata.len(),
             })),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(self.unreadable(source)),
+            Err(source) => Err(self.unusable(source)),
         }
     }
 
-    /// Its content, verified by RFC 5280 and not older than what is published; an expired one passes, since who
-    /// asks for it can read when it ended.
-    pub(crate) fn load(
-        &self,
-        ca: &Certificate,
-        accept_sha1: bool,
-        live: Option<&Live>,
-        now: Time,
-    ) -> Result<Option<Crl>, Failure> {
-        let der = match std::fs::read(&self.path) {
-            Ok(der) => der,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(self.unreadable(source)),
+    /// Its content.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, Failure> {
+        std::fs::read(&self.path).map_err(|source| self.unusable(source))
+    }
+
+    /// Replaces it, durably and as a whole.
+    pub(crate) fn save(&self, der: &[u8]) -> Result<(), Failure> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let new = self.path.with_extension("new");
+        let write = || {
+            std::fs::create_dir_all(directory)?;
+            let mut file = File::create(&new)?;
+            file.write_all(der)?;
+            file.sync_all()?;
+            std::fs::rename(&new, &self.path)?;
+            File::open(directory)?.sync_all()
         };
-        let expected = Expected {
-            ca,
-            now,
-            scope: Scope::Complete,
-            previous: None,
-            profile: imported_rules(accept_sha1),
-        };
-        verify_crl(&der, &expected)
-            .and_then(|verified| not_older(verified.crl, live))
-            .map(Some)
-            .map_err(|violation| Failure::Unfit {
-                what: self.path.display().to_string(),
-                violation,
-            })
+        write().map_err(|source| self.unusable(source))
     }
 
     /// Its number, which ours must be above; `None` if there is no such CRL.
@@ -79,39 +78,10 @@ impl Import {
         Crl::from_der(&der).ok()?.number().cloned()
     }
 
-    fn unreadable(&self, source: std::io::Error) -> Failure {
+    fn unusable(&self, source: std::io::Error) -> Failure {
         Failure::Imported {
             path: self.path.display().to_string(),
             source,
         }
     }
-}
-
-/// The rules for CRLs of others.
-pub(crate) fn imported_rules(accept_sha1: bool) -> Profile {
-    Profile::Imported(ImportedRules {
-        old_algorithms: accept_sha1,
-        bare: true,
-    })
-}
-
-/// Never back to an older one (CRL-11), except that the same one may be published again.
-fn not_older(crl: Crl, live: Option<&Live>) -> Result<Crl, Violation> {
-    let Some(live) = live.filter(|live| live.sha256 != sha256(crl.der())) else {
-        return Ok(crl);
-    };
-    let newer = match (crl.number(), &live.number) {
-        (Some(number), Some(published)) => number > published,
-        _ => crl.this_update() > live.this_update,
-    };
-    if newer {
-        return Ok(crl);
-    }
-    Err(Violation::new(
-        "CRL-11",
-        format!(
-            "it is not newer than the published CRL of {}",
-            live.this_update
-        ),
-    ))
 }

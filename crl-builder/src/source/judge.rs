@@ -1,0 +1,181 @@
+//! Whether a CRL of somebody else may be used (RFC 5280 section 5 and 5.2.4; CRL-11, CRL-23).
+
+use pki::crl::Crl;
+use pki::crl::verify::{Expected, ImportedRules, Profile, Scope, verify_crl};
+use pki::{Certificate, CrlNumber, Time, Violation, oid};
+
+use super::List;
+use crate::live::sha256;
+
+/// By what CRLs are judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judge<'a> {
+    pub(crate) ca: &'a Certificate,
+    pub(crate) accept_sha1: bool,
+    pub(crate) now: Time,
+}
+
+/// The rules for CRLs of others.
+pub(crate) fn imported_rules(accept_sha1: bool) -> Profile {
+    Profile::Imported(ImportedRules {
+        old_algorithms: accept_sha1,
+        bare: true,
+    })
+}
+
+impl Judge<'_> {
+    /// Verifies a CRL of this CA.
+    pub(crate) fn verified(&self, der: &[u8], list: List) -> Result<Crl, Violation> {
+        look_like_der(der)?;
+        match list {
+            List::Complete => self.verify(der, Scope::Complete),
+            List::Delta => {
+                let found = Crl::from_der(der)?;
+                let Some(base) = found.base_number() else {
+                    // The verifier's own words for a CRL that is no delta, or whose base cannot be read.
+                    return self.verify(
+                        der,
+                        Scope::Delta {
+                            base: &CrlNumber::zero(),
+                        },
+                    );
+                };
+                self.verify(der, Scope::Delta { base })
+            }
+        }
+    }
+
+    /// The same for one that has just come: what has ended already is no news.
+    pub(crate) fn verified_news(&self, der: &[u8], list: List) -> Result<Crl, Violation> {
+        let crl = self.verified(der, list)?;
+        match crl.next_update() {
+            Some(end) if end <= self.now => Err(Violation::new(
+                "V3",
+                format!("it has ended already: its nextUpdate was {end}"),
+            )),
+            _ => Ok(crl),
+        }
+    }
+
+    fn verify(&self, der: &[u8], scope: Scope<'_>) -> Result<Crl, Violation> {
+        let expected = Expected {
+            ca: self.ca,
+            now: self.now,
+            scope,
+            previous: None,
+            profile: imported_rules(self.accept_sha1),
+        };
+        Ok(verify_crl(der, &expected)?.crl)
+    }
+}
+
+/// What a web server sends that has no CRL, in words that help.
+fn look_like_der(octets: &[u8]) -> Result<(), Violation> {
+    let start = octets.trim_ascii_start();
+    let found = if octets.is_empty() {
+        "it is empty"
+    } else if start.starts_with(b"-----BEGIN") {
+        "it is PEM, not DER; `openssl crl -in FILE -outform DER` converts it"
+    } else if start.starts_with(b"<") {
+        "it is HTML or XML, not a CRL"
+    } else {
+        return Ok(());
+    };
+    Err(Violation::new("RFC 5280 4.2.1.13", found.to_owned()))
+}
+
+/// What tells one CRL's place in time from another's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) number: Option<&'a CrlNumber>,
+    pub(crate) this_update: Time,
+    pub(crate) sha256: [u8; 32],
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn of(crl: &'a Crl) -> Self {
+        Self {
+            number: crl.number(),
+            this_update: crl.this_update(),
+            sha256: sha256(crl.der()),
+        }
+    }
+
+    /// Never back to an older one (CRL-11), except that the same one may come again.
+    pub(crate) fn check_follows(&self, last: &Place<'_>) -> Result<(), Violation> {
+        let newer = match (self.number, last.number) {
+            (Some(number), Some(before)) => number > before,
+            _ => self.this_update > last.this_update,
+        };
+        if newer || self.sha256 == last.sha256 {
+            return Ok(());
+        }
+        Err(Violation::new(
+            "CRL-11",
+            format!(
+                "it is not newer than the one in use: it is {}, that one {}",
+                self.describe(),
+                last.describe()
+            ),
+        ))
+    }
+
+    /// For messages.
+    pub(crate) fn describe(&self) -> String {
+        match self.number {
+            Some(number) => format!("number {number} of {}", self.this_update),
+            None => format!("of {}", self.this_update),
+        }
+    }
+}
+
+/// How a delta CRL goes with a complete one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Fit {
+    /// It adds to it.
+    Fits,
+    /// The complete one is newer.
+    Outdated,
+    /// A complete CRL that is not there yet must come first.
+    Waits(String),
+}
+
+/// Whether a delta may be applied (RFC 5280 section 5.2.4; CRL-23): same scope, and
+/// base <= number of the complete one <= number of the delta. Signed by the same key both are already.
+pub(crate) fn fit(delta: &Crl, complete: &Crl) -> Result<Fit, Violation> {
+    let scope = |crl: &Crl| {
+        let extension = crl
+            .extensions()
+            .iter()
+            .find(|extension| extension.oid == oid::ISSUING_DISTRIBUTION_POINT);
+        extension.map(|extension| extension.value.clone())
+    };
+    if scope(delta) != scope(complete) {
+        return Err(Violation::new(
+            "CRL-23",
+            "its issuingDistributionPoint is not that of the complete CRL".to_owned(),
+        ));
+    }
+    let (Some(base), Some(number)) = (delta.base_number(), delta.number()) else {
+        return Err(Violation::new(
+            "CRL-23",
+            "a delta CRL needs a base and a number".to_owned(),
+        ));
+    };
+    let Some(held) = complete.number() else {
+        return Err(Violation::new(
+            "CRL-23",
+            "the complete CRL has no number, so no delta fits it".to_owned(),
+        ));
+    };
+    if base > held {
+        return Ok(Fit::Waits(format!(
+            "number {number} builds on the complete CRL number {base}, and number {held} is the newest here"
+        )));
+    }
+    Ok(if number < held {
+        Fit::Outdated
+    } else {
+        Fit::Fits
+    })
+}
