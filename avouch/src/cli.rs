@@ -341,6 +341,9 @@ Examples:
   without its key, status only, with the responder it had:
     avouch import ca --name old --cert cacert.pem --index index.txt --crl crl.pem \\
         --responder-cert ocsp.pem --responder-key ocsp.key
+  the same, and its CRLs are fetched and followed as long as it goes on issuing elsewhere:
+    avouch import ca --name old --cert cacert.pem --index index.txt --crl-url http://ca.example/crl.crl \\
+        --responder-cert ocsp.pem --responder-key ocsp.key
   without either: a CSR for a new responder is printed; let the CA certify it, then
     avouch import ca --name old --cert cacert.pem --responder-cert ocsp.pem
 
@@ -382,6 +385,14 @@ pub(crate) struct ImportCaOptions {
     /// CRLs this CA issued, PEM or DER; each is verified, the newest is served
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) crl: Vec<PathBuf>,
+
+    /// Fetch its CRLs from here from now on, and follow what they revoke (http://)
+    #[arg(long, value_name = "URL", conflicts_with = "key")]
+    pub(crate) crl_url: Option<String>,
+
+    /// Fetch its delta CRLs from here
+    #[arg(long, value_name = "URL", requires = "crl_url")]
+    pub(crate) delta_crl_url: Option<String>,
 
     /// Take statuses from CRLs signed with SHA-1 too
     #[arg(long, requires = "crl")]

@@ -69,6 +69,7 @@ async fn register(ledger: &Ledger, plan: &Plan, actor: &str) -> Result<()> {
         ocsp_paths: Some(issuer.ocsp_paths),
         crl_paths: Some(issuer.crl_paths),
         certificate_paths: Some(issuer.certificate_paths),
+        policy: Some(issuer.policy),
         ..IssuerUpdate::default()
     };
     ledger.update_issuer(&issuer.name, update, actor).await?;
@@ -194,8 +195,16 @@ async fn report(
         );
     }
     let end = plan.newest_crl.as_ref().and_then(|crl| crl.next_update());
+    let source = &plan.issuer.policy.source;
     let crl = match (plan.signs(), end.filter(|end| *end <= SystemClock.now())) {
         (true, _) => "made here from now on".to_owned(),
+        (false, _) if source.is_followed() => match source.crl_url() {
+            Some(url) => format!(
+                "fetched from {url} every {} s, and what it revokes is followed",
+                source.interval_seconds
+            ),
+            None => "followed whenever its file changes".to_owned(),
+        },
         (false, Some(end)) => format!("ended at {end} and is not served; import the current one"),
         (false, None) if crls::is_kept(data, name) => {
             "the imported one, as it is; import the next one before it ends".to_owned()

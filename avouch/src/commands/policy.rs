@@ -38,12 +38,12 @@ fn changed(policy: &IssuerPolicy, settings: &[String]) -> Result<IssuerPolicy> {
     for setting in settings {
         let wrong = || {
             Failure::usage(format!("{setting:?} is no setting")).remedy(
-                "say ocsp.FIELD=VALUE or crl.FIELD=VALUE; without --set all fields are shown",
+                "say ocsp.FIELD=VALUE, crl.FIELD=VALUE or source.FIELD=VALUE; without --set all fields are shown",
             )
         };
         let (path, value) = setting.split_once('=').ok_or_else(wrong)?;
         let (table, field) = path.split_once('.').ok_or_else(wrong)?;
-        if !["ocsp", "crl"].contains(&table) {
+        if !["ocsp", "crl", "source"].contains(&table) {
             return Err(wrong().into());
         }
         // Numbers and null as they are, everything else is text.
@@ -80,6 +80,15 @@ mod tests {
             set(&["ocsp.responder_key=null"]),
             Ok(IssuerPolicy::default())
         );
+        let policy = set(&[
+            "source.crl=http://ca.example/ca.crl",
+            "source.max_age_hours=36",
+        ]);
+        let source = policy.unwrap().source;
+        assert_eq!(source.crl_url(), Some("http://ca.example/ca.crl"));
+        assert_eq!(source.max_age_hours, Some(36));
+        let policy = set(&["source.crl=file"]).unwrap();
+        assert!(policy.source.is_followed() && policy.source.crl_url().is_none());
     }
 
     #[test]
@@ -90,6 +99,17 @@ mod tests {
             (&["ocsp.unknown=1"], "unknown"),
             (&["ocsp.responder_key=dsa"], "dsa"),
             (&["ocsp.validity_hours=9999"], "OCSP-35"),
+            (&["source.crl=https://ca.example/ca.crl"], "source.crl"),
+            (&["source.crl=/var/ca.crl"], "source.crl"),
+            (
+                &["source.delta=http://ca.example/delta.crl"],
+                "source.delta",
+            ),
+            (&["source.crl=file", "source.delta=file"], "source.delta"),
+            (&["source.interval_seconds=0"], "source.interval_seconds"),
+            (&["source.max_megabytes=2000"], "source.max_megabytes"),
+            (&["source.timeout_seconds=4000"], "source.timeout_seconds"),
+            (&["source.max_age_hours=0"], "source.max_age_hours"),
             (
                 &[
                     "ocsp.responder_key=ml-dsa-65",

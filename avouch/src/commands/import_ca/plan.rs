@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use keystore::Access;
-use ledger::{ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, Ledger, Origin};
+use ledger::{
+    ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, Ledger, Origin, SourcePolicy,
+};
 use pki::crl::Crl;
 use pki::{Certificate, RevocationReason};
 
@@ -38,7 +40,11 @@ impl Plan {
         let ca = records::certificate(&options.cert)?;
         let known = known_as(ledger, &options.name, &ca).await?;
         let is_new = known.is_none();
-        let issuer = issuer(options, &ca, known)?;
+        let mut issuer = issuer(options, &ca, known)?;
+        if options.key.is_some() {
+            // From now on its CRLs are made here.
+            issuer.policy.source = SourcePolicy::default();
+        }
         issuer.validate().map_err(Failure::new)?;
         let key = ca_key::read(data, options, &ca)?;
         let crls = crls::read(&options.crl, &ca, options.accept_sha1)?;
@@ -162,6 +168,14 @@ fn issuer(options: &ImportCaOptions, ca: &Certificate, known: Option<Issuer>) ->
     }
     if !chain.is_empty() {
         issuer.chain = chain;
+    }
+    if let Some(url) = &options.crl_url {
+        issuer.policy.source.crl = Some(url.clone());
+        issuer
+            .policy
+            .source
+            .delta
+            .clone_from(&options.delta_crl_url);
     }
     add(&mut issuer.ocsp_paths, &options.ocsp_path);
     add(&mut issuer.crl_paths, &options.crl_path);
