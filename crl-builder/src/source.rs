@@ -16,6 +16,8 @@
 
 mod fetch;
 mod files;
+#[cfg(test)]
+mod fixtures;
 mod follow;
 mod held;
 mod http;

@@ -3,9 +3,15 @@
 #![forbid(unsafe_code)]
 
 pub mod clients;
+pub mod crl_server;
+pub mod faked_edge;
 pub mod ocsp_load;
+pub mod old_ca;
 pub mod program;
 pub mod system;
 
+pub use crl_server::CrlServer;
+pub use faked_edge::FakedEdge;
+pub use old_ca::OldCa;
 pub use program::{Finished, program, repository, wait_for};
 pub use system::System;

@@ -2,12 +2,11 @@
 #![forbid(unsafe_code)]
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use e2e::clients::{self, Verdict, curl};
 use e2e::program::{binary, repository};
 use e2e::system::{EC, path, signal};
-use e2e::{System, program, wait_for};
+use e2e::{FakedEdge, System, program, wait_for};
 
 const DAEMONS: [&str; 5] = [
     "signer",
@@ -142,82 +141,6 @@ fn a_moved_clock_never_brings_stale_answers() {
     }
 }
 
-/// The edge of a running system, started once more with the clock moved.
-struct FakedEdge {
-    child: Child,
-    pid: u32,
-    url: String,
-    admin: String,
-}
-
-impl FakedEdge {
-    fn start(system: &System, offset: &str) -> Self {
-        let folder = tempfile::tempdir_in(system.folder())
-            .expect("a folder")
-            .keep();
-        let configuration =
-            std::fs::read_to_string(system.data().join("config/ocsp-responder.toml"))
-                .expect("its configuration");
-        // Its own state and state file, so that it does not disturb the running one.
-        let data = system.data();
-        let configuration = configuration
-            .replace(
-                path(&data.join("run/ocsp-responder.json")),
-                path(&folder.join("state.json")),
-            )
-            .replace(path(&data.join("ocsp-responder")), path(&folder));
-        let file = folder.join("edge.toml");
-        std::fs::write(&file, configuration).expect("written");
-        let child = Command::new("faketime")
-            .args(["-f", offset, path(&binary("ocsp-responder"))])
-            .args([
-                "--config",
-                path(&file),
-                "--listen",
-                "127.0.0.1:0",
-                "--admin",
-                "127.0.0.1:0",
-            ])
-            .env("DONT_FAKE_MONOTONIC", "1")
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("faketime is installed by tests/run");
-        let state = folder.join("state.json");
-        wait_for(|| read_json(&state).is_some());
-        let state = read_json(&state).expect("it was there");
-        let url = |key: &str| {
-            format!(
-                "{}/",
-                state[key].as_str().expect("a URL").trim_end_matches('/')
-            )
-        };
-        let pid = state["pid"]
-            .as_u64()
-            .and_then(|pid| u32::try_from(pid).ok());
-        let edge = Self {
-            child,
-            pid: pid.expect("a pid"),
-            url: url("listen"),
-            admin: url("admin"),
-        };
-        // Its first scan of the publication is done when the CA's certificate is there.
-        let probe = format!("{}ca/member.cer", edge.url);
-        wait_for(|| curl(system, &probe, &[]).status == 200);
-        edge
-    }
-}
-
-impl Drop for FakedEdge {
-    fn drop(&mut self) {
-        // faketime waits for the edge that it started, and ends with it.
-        signal("-TERM", self.pid);
-        let status = self.child.wait();
-        if !std::thread::panicking() {
-            assert!(status.is_ok_and(|status| status.success()));
-        }
-    }
-}
-
 /// V2: no key, no database code in the edge; V10's start: the signer is reached by its socket alone.
 #[test]
 fn the_edge_has_no_keys_and_no_database() {
@@ -314,8 +237,4 @@ fn loop_issue(system: &System, host: &str) -> std::path::PathBuf {
     ];
     wait_for(|| system.avouch(&arguments).code == 0);
     out
-}
-
-fn read_json(file: &Path) -> Option<serde_json::Value> {
-    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }

@@ -179,3 +179,71 @@ pub(crate) fn fit(delta: &Crl, complete: &Crl) -> Result<Fit, Violation> {
         Fit::Fits
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::fixtures::{crl, with_scope};
+
+    /// CRL-23: base <= complete <= delta.
+    #[test]
+    fn which_delta_fits() {
+        let complete = crl(5, None, &[]);
+        for (number, base, expected) in [
+            (6, 5, Some(Fit::Fits)),
+            (9, 3, Some(Fit::Fits)),
+            (5, 4, Some(Fit::Fits)),
+            (4, 3, Some(Fit::Outdated)),
+            (9, 6, None),
+        ] {
+            let found = fit(&crl(number, Some(base), &[]), &complete).unwrap();
+            match expected {
+                Some(expected) => assert_eq!(found, expected, "{number} on {base}"),
+                None => {
+                    assert!(
+                        matches!(&found, Fit::Waits(why) if why.contains('6')),
+                        "{found:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn another_scope_never_fits() {
+        let complete = crl(5, None, &[]);
+        let delta = with_scope(6, Some(5), &[], Some(&[0x30, 0x03, 0x81, 0x01, 0xff]));
+        assert_eq!(fit(&delta, &complete).unwrap_err().rule, "CRL-23");
+    }
+
+    /// CRL-11.
+    #[test]
+    fn never_back() {
+        let [older, newer] = [crl(5, None, &[]), crl(6, None, &[])];
+        let (older, newer) = (Place::of(&older), Place::of(&newer));
+        assert!(newer.check_follows(&older).is_ok());
+        assert!(newer.check_follows(&newer).is_ok(), "the same again");
+        assert_eq!(older.check_follows(&newer).unwrap_err().rule, "CRL-11");
+        let other = Place {
+            sha256: [1; 32],
+            ..newer
+        };
+        assert_eq!(
+            other.check_follows(&newer).unwrap_err().rule,
+            "CRL-11",
+            "another one with the same number"
+        );
+    }
+
+    #[test]
+    fn what_is_no_crl_is_named() {
+        for (octets, words) in [
+            (&b""[..], "empty"),
+            (b"\n<html>", "HTML"),
+            (b"-----BEGIN X509 CRL-----", "PEM"),
+        ] {
+            let refused = look_like_der(octets).unwrap_err();
+            assert!(refused.message.contains(words), "{refused}");
+        }
+    }
+}

@@ -103,3 +103,135 @@ impl Union {
 pub(crate) fn named(delta: &Crl) -> impl Iterator<Item = Serial> + '_ {
     delta.entries().flatten().map(|entry| entry.serial)
 }
+
+#[cfg(test)]
+mod tests {
+    use pki::Time;
+
+    use super::*;
+    use crate::source::fixtures::{Entry, crl};
+
+    const AT: Time = Time::from_unix(1_795_000_000);
+    const HOLD: Option<RevocationReason> = Some(RevocationReason::CertificateHold);
+    const REMOVE: Option<RevocationReason> = Some(RevocationReason::RemoveFromCrl);
+    const SUPERSEDED: Option<RevocationReason> = Some(RevocationReason::Superseded);
+
+    fn serial(number: u8) -> Serial {
+        Serial::from_be_bytes(&[number]).unwrap()
+    }
+
+    fn entry(number: u8, reason: Option<RevocationReason>) -> Entry {
+        CrlEntry {
+            serial: serial(number),
+            revocation_date: AT,
+            reason,
+            invalidity_date: None,
+        }
+    }
+
+    fn revoked(number: u8, reason: RevocationReason) -> Followed {
+        Followed::Revoked {
+            serial: serial(number),
+            time: AT,
+            reason,
+            invalidity_date: None,
+        }
+    }
+
+    /// As the ledger says it; `days` until it expires.
+    fn row(number: u8, reason: Option<RevocationReason>, days: Option<i64>) -> StatusRow {
+        StatusRow {
+            serial: serial(number),
+            not_after: days.map(|days| AT.plus_seconds(days * 86_400)),
+            revoked: reason.map(|reason| (AT, reason)),
+            invalidity_date: None,
+        }
+    }
+
+    fn reasons(union: &Union) -> Vec<(Serial, Option<RevocationReason>)> {
+        union
+            .entries
+            .values()
+            .map(|entry| (entry.serial, entry.reason))
+            .collect()
+    }
+
+    #[test]
+    fn a_delta_adds_changes_and_takes_away() {
+        let complete = crl(5, None, &[entry(1, HOLD), entry(2, HOLD), entry(3, None)]);
+        let delta = crl(
+            7,
+            Some(5),
+            &[
+                entry(1, REMOVE),
+                entry(2, SUPERSEDED),
+                entry(4, SUPERSEDED),
+                entry(9, REMOVE),
+            ],
+        );
+        let union = Union::of(&complete, Some(&delta), None);
+        let expected = [
+            (serial(2), SUPERSEDED),
+            (serial(3), None),
+            (serial(4), SUPERSEDED),
+        ];
+        assert_eq!(reasons(&union), expected);
+        let only = HashSet::from([serial(1), serial(4)]);
+        let union = Union::of(&complete, Some(&delta), Some(&only));
+        assert_eq!(reasons(&union), [(serial(4), SUPERSEDED)]);
+    }
+
+    #[test]
+    fn of_two_entries_the_first_counts() {
+        let complete = crl(5, None, &[entry(1, SUPERSEDED), entry(1, HOLD)]);
+        let union = Union::of(&complete, None, None);
+        assert_eq!(reasons(&union), [(serial(1), SUPERSEDED)]);
+    }
+
+    #[test]
+    fn only_what_differs_is_written() {
+        let complete = crl(
+            5,
+            None,
+            &[entry(1, SUPERSEDED), entry(2, None), entry(3, SUPERSEDED)],
+        );
+        let union = Union::of(&complete, None, None);
+        let unspecified = Some(RevocationReason::Unspecified);
+        let rows = [
+            row(1, SUPERSEDED, None),
+            row(2, unspecified, Some(3)),
+            row(3, HOLD, None),
+        ];
+        let differences = union.against(&rows, AT);
+        assert_eq!(
+            differences.items,
+            [revoked(3, RevocationReason::Superseded)]
+        );
+        assert!(differences.vanished.is_empty());
+        let differences = union.against(&rows[..2], AT);
+        assert_eq!(
+            differences.items,
+            [revoked(3, RevocationReason::Superseded)]
+        );
+    }
+
+    #[test]
+    fn what_is_gone_was_released_or_has_expired_or_should_not_be_gone() {
+        let union = Union::of(&crl(5, None, &[]), None, None);
+        let rows = [
+            row(1, HOLD, Some(9)),
+            row(2, SUPERSEDED, Some(-1)),
+            row(3, SUPERSEDED, None),
+            row(4, SUPERSEDED, Some(1)),
+            row(5, None, Some(9)),
+        ];
+        let differences = union.against(&rows, AT);
+        assert_eq!(
+            differences,
+            Differences {
+                items: vec![Followed::Released { serial: serial(1) }],
+                vanished: vec![serial(4)],
+            }
+        );
+    }
+}
