@@ -134,7 +134,11 @@ impl<S: Signer> Worker<S> {
             shared,
         };
         if let Some((crl, _)) = published.filter(|_| worker.fit) {
-            worker.tell(&crl);
+            worker.show(&crl);
+            // Of CRLs of others that are followed, their age is still to be looked at.
+            if !worker.issuer.policy.source.is_followed() {
+                worker.part.set_ready();
+            }
         }
         Ok(worker)
     }
@@ -297,10 +301,6 @@ impl<S: Signer> Worker<S> {
         self.live = Some(Live::of(crl, as_of));
         self.fit = true;
         self.failed = None;
-        self.tell(crl);
-    }
-
-    fn tell(&self, crl: &Crl) {
         self.show(crl);
         self.part.set_ready();
     }

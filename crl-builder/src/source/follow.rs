@@ -411,7 +411,11 @@ impl<S: Signer> Worker<S> {
     }
 
     fn publish_complete(&mut self, as_of: u64) -> Result<(), Failure> {
-        let shown = self.follower.complete.crl();
+        let too_old = self.follower.not_taken_in.is_some();
+        if too_old && self.publisher.current().is_some() {
+            return Ok(());
+        }
+        let shown = self.follower.complete.crl().filter(|_| !too_old);
         if publish(&mut self.publisher, &self.issuer, shown, as_of)? {
             tracing::info!(issuer = self.issuer.name, "imported CRL published");
         }

@@ -2,6 +2,8 @@
 
 use pki::crl::Crl;
 use pki::crl::verify::{Expected, ImportedRules, Profile, Scope, verify_crl};
+use pki::der_encode::tag;
+use pki::der_read::Reader;
 use pki::{Certificate, CrlNumber, Time, Violation, oid};
 
 use super::List;
@@ -45,9 +47,11 @@ impl Judge<'_> {
         }
     }
 
-    /// The same for one that has just come: what has ended already is no news.
+    /// The same for one that statuses are to be taken from: what has ended already is no news, and what leaves
+    /// revocations out on purpose does not say who is good.
     pub(crate) fn verified_news(&self, der: &[u8], list: List) -> Result<Crl, Violation> {
         let crl = self.verified(der, list)?;
+        covers_every_reason(&crl)?;
         match crl.next_update() {
             Some(end) if end <= self.now => Err(Violation::new(
                 "V3",
@@ -67,6 +71,30 @@ impl Judge<'_> {
         };
         Ok(verify_crl(der, &expected)?.crl)
     }
+}
+
+/// RFC 5280 section 5.2.5.
+fn covers_every_reason(crl: &Crl) -> Result<(), Violation> {
+    let only_some_reasons = tag::context_primitive(3);
+    let fields = scope(crl).and_then(|scope| Reader::new(scope).sequence("scope").ok());
+    let mut fields = fields.unwrap_or_else(|| Reader::new(&[]));
+    while let Ok(field) = fields.next("field") {
+        if field.tag == only_some_reasons {
+            return Err(Violation::new(
+                "RFC 5280 5.2.5",
+                "its onlySomeReasons leaves revocations out",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The content of issuingDistributionPoint.
+fn scope(crl: &Crl) -> Option<&[u8]> {
+    crl.extensions()
+        .iter()
+        .find(|extension| extension.oid == oid::ISSUING_DISTRIBUTION_POINT)
+        .map(|extension| extension.value.as_slice())
 }
 
 /// What a web server sends that has no CRL, in words that help.
@@ -143,13 +171,6 @@ pub(crate) enum Fit {
 /// Whether a delta may be applied (RFC 5280 section 5.2.4; CRL-23): same scope, and
 /// base <= number of the complete one <= number of the delta. Signed by the same key both are already.
 pub(crate) fn fit(delta: &Crl, complete: &Crl) -> Result<Fit, Violation> {
-    let scope = |crl: &Crl| {
-        let extension = crl
-            .extensions()
-            .iter()
-            .find(|extension| extension.oid == oid::ISSUING_DISTRIBUTION_POINT);
-        extension.map(|extension| extension.value.clone())
-    };
     if scope(delta) != scope(complete) {
         return Err(Violation::new(
             "CRL-23",
@@ -233,6 +254,15 @@ mod tests {
             "CRL-11",
             "another one with the same number"
         );
+    }
+
+    #[test]
+    fn a_crl_of_some_reasons_is_not_followed() {
+        let user_certificates = [0x30, 0x03, 0x81, 0x01, 0xff];
+        assert!(covers_every_reason(&with_scope(5, None, &[], Some(&user_certificates))).is_ok());
+        let some_reasons = [0x30, 0x04, 0x83, 0x02, 0x06, 0x40];
+        let crl = with_scope(5, None, &[], Some(&some_reasons));
+        assert!(covers_every_reason(&crl).is_err());
     }
 
     #[test]

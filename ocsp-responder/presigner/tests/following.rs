@@ -7,6 +7,7 @@ use std::fs;
 use common::{World, all_answers, openssl, openssl_says, serial};
 use ledger::{Followed, IssuerPolicy, IssuerUpdate, Ledger, SourceCrl, SourcePolicy, SourceRecord};
 use ocsp_presigner::Worker;
+use pki::ocsp::response::CertStatus;
 use pki::{HashAlgorithm, RevocationReason, Time};
 use telemetry::Readiness;
 
@@ -86,6 +87,13 @@ fn current(world: &World, worker: &Worker, ends: Time) -> usize {
         .count()
 }
 
+/// What is published; openssl's client judges by its own clock, which does not follow the test's.
+fn is_revoked(worker: &Worker, number: u64) -> bool {
+    let answer = worker.published().view().get(serial(number).as_bytes());
+    let answer = answer.unwrap().expect("it is answered");
+    matches!(answer.status(), CertStatus::Revoked { .. })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_outlives_its_crl() {
     let world = world().await;
@@ -154,10 +162,7 @@ async fn no_answer_outlives_its_crl() {
     worker.settle().await;
     assert_eq!(condition(&world), "Ready");
     assert_eq!(current(&world, &worker, next), 19);
-    assert_eq!(
-        openssl_says(&world, &worker, "old", serial(3), HashAlgorithm::Sha256),
-        "revoked"
-    );
+    assert!(is_revoked(&worker, 3));
 
     // Released again.
     let hold = |reason| Followed::Revoked {
@@ -166,9 +171,9 @@ async fn no_answer_outlives_its_crl() {
         reason,
         invalidity_date: None,
     };
-    for (item, says) in [
-        (hold(RevocationReason::CertificateHold), "revoked"),
-        (Followed::Released { serial: serial(4) }, "good"),
+    for (item, revoked) in [
+        (hold(RevocationReason::CertificateHold), true),
+        (Followed::Released { serial: serial(4) }, false),
     ] {
         world
             .ledger
@@ -177,10 +182,7 @@ async fn no_answer_outlives_its_crl() {
             .unwrap();
         world.feed(&inbox, &mut cursor).await;
         worker.settle().await;
-        assert_eq!(
-            openssl_says(&world, &worker, "old", serial(4), HashAlgorithm::Sha256),
-            says
-        );
+        assert_eq!(is_revoked(&worker, 4), revoked);
     }
 }
 

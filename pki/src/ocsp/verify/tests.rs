@@ -73,6 +73,10 @@ fn what_is_allowed_passes() {
             bench.rules.keeps_holds = true;
             bench.revoke(Some(6));
         }),
+        ("an hour, since the CRL it rests on ends then", |bench| {
+            bench.rules.bounded_by_crl = true;
+            bench.response.next_update = spec::later(1);
+        }),
         ("archiveCutoff", |bench| {
             bench.add_archive_cutoff(spec::later(-9000))
         }),
