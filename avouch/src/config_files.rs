@@ -25,13 +25,23 @@ pub(crate) fn write(data: &DataDir, settings: &Settings<'_>) -> Result<()> {
         ("crl-builder", crl_builder(data, settings)),
         ("ocsp-responder", responder(data, settings)),
     ] {
-        let path = data.config(daemon);
-        if !path.exists() {
-            let text = format!("{}{text}", header(daemon));
-            data_dir::write_atomically(&path, text.as_bytes(), Access::Public)?;
-        }
+        write_if_absent(data, daemon, &text)?;
     }
-    Ok(())
+    add_status_watch(data)
+}
+
+/// An installation made before there was a `status-watch` has no configuration for it.
+pub(crate) fn add_status_watch(data: &DataDir) -> Result<()> {
+    write_if_absent(data, "status-watch", &status_watch(data))
+}
+
+fn write_if_absent(data: &DataDir, daemon: &str, text: &str) -> Result<()> {
+    let path = data.config(daemon);
+    if path.exists() {
+        return Ok(());
+    }
+    let text = format!("{}{text}", header(daemon));
+    data_dir::write_atomically(&path, text.as_bytes(), Access::Public)
 }
 
 fn header(daemon: &str) -> String {
@@ -165,6 +175,30 @@ fn responder(data: &DataDir, settings: &Settings<'_>) -> String {
         settings.crl_builder_public_key,
         quoted(&data.live_socket()),
         daemon(data, "ocsp-responder"),
+    )
+}
+
+fn status_watch(data: &DataDir) -> String {
+    format!(
+        "# Compares what the edges serve with the ledger, which it only reads.\n\
+         ledger = {}\n\
+         # Where the sweeps are and what is open, so that a restart goes on from there.\n\
+         memory = {}\n\
+         # Base URLs of edges on other machines; `avouch up` adds its own with --edge.\n\
+         edges = []\n\
+         # OCSP questions per second and edge, two for each certificate: at 500, 1 million certificates take 67 minutes\n\
+         # and 10 million 11 hours.\n\
+         ocsp_per_second = 500\n\
+         # Between the end of a sweep and the next one.\n\
+         pause_seconds = 60\n\n\
+         # How soon what the ledger says must be seen at every edge; what differs for longer is an alarm.\n\
+         [promise]\n\
+         ocsp_ms = 5000     # a revocation by OCSP\n\
+         crl_ms = 60000     # a revocation in the CRL; more where the CRL goes through a serial cable\n\
+         new_ms = 60000     # the first answer about a new certificate\n\n{}",
+        quoted(&data.ledger()),
+        quoted(&data.status_watch_memory()),
+        daemon(data, "status-watch"),
     )
 }
 

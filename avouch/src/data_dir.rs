@@ -131,6 +131,11 @@ impl DataDir {
         self.root.join("ocsp-responder")
     }
 
+    /// What `status-watch` goes on from after a restart.
+    pub(crate) fn status_watch_memory(&self) -> PathBuf {
+        self.root.join("status-watch/memory.json")
+    }
+
     pub(crate) fn run_dir(&self) -> PathBuf {
         self.root.join("run")
     }

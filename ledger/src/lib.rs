@@ -74,6 +74,14 @@ impl Ledger {
         ))
     }
 
+    /// Opens the SQLite ledger at `path` to look only: every mutation fails. An error when it is not there.
+    pub async fn open_read_only(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, LedgerError> {
+        Ok(Self::over(
+            Arc::new(SqliteStore::open_read_only(path).await?),
+            clock,
+        ))
+    }
+
     /// The ledger kept by any store.
     pub fn over(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock }

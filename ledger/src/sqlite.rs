@@ -61,6 +61,16 @@ impl SqliteStore {
         }
         open::open(path).await
     }
+
+    /// Opens the ledger at `path` to look only; an error when it is not there.
+    pub async fn open_read_only(path: &Path) -> Result<Self, LedgerError> {
+        if !path.exists() {
+            return Err(LedgerError::NotInitialised {
+                path: path.to_owned(),
+            });
+        }
+        open::open_read_only(path).await
+    }
 }
 
 impl Store for SqliteStore {

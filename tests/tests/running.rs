@@ -8,12 +8,13 @@ use e2e::program::{binary, repository};
 use e2e::system::{EC, path, signal};
 use e2e::{FakedEdge, System, program, wait_for};
 
-const DAEMONS: [&str; 5] = [
+const DAEMONS: [&str; 6] = [
     "signer",
     "issuer",
     "ocsp-presigner",
     "crl-builder",
     "ocsp-responder",
+    "status-watch",
 ];
 
 /// The first command of the README: a demo CA with RSA-4096 keys, ready to issue; going on where it was.

@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 use crate::outcome::Failure;
 
 /// The programs that `avouch` starts.
-pub(crate) const PROGRAMS: [&str; 5] = [
+pub(crate) const PROGRAMS: [&str; 6] = [
     "signer",
     "issuer",
     "ocsp-presigner",
     "crl-builder",
     "ocsp-responder",
+    "status-watch",
 ];
 
 /// The folder they lie in.

@@ -14,6 +14,7 @@ pub(super) fn all(
     mode: Mode,
     listen: SocketAddr,
     admin: SocketAddr,
+    status_url: &str,
 ) -> Vec<Daemon> {
     let daemon = |name: &'static str, more: &[&str]| Daemon {
         name,
@@ -46,6 +47,7 @@ pub(super) fn all(
                 &admin.to_string(),
             ],
         ),
+        daemon("status-watch", &["--edge", status_url]),
     ]
 }
 

@@ -28,6 +28,7 @@ use self::presigning::Presigning;
 use self::supervisor::{Event, Supervisor};
 use crate::cli::UpOptions;
 use crate::commands::init;
+use crate::config_files;
 use crate::data_dir::{DataDir, private_dir, public_dir};
 use crate::endpoints::Endpoints;
 use crate::installation::{Installation, Mode};
@@ -58,6 +59,7 @@ pub(crate) async fn up(data: &DataDir, options: &UpOptions, as_json: bool) -> Re
         init::demo(data, &ports.status.url(), &programs).await?;
     }
     let installation = Installation::read(data)?;
+    config_files::add_status_watch(data)?;
     warn_of_other_base_url(&installation, &ports);
 
     // Until here a signal ends this at once: nothing runs yet, and init goes on where it was.
@@ -156,6 +158,7 @@ async fn start(
         installation.mode,
         ports.status.address(),
         ports.admin.address(),
+        &ports.status.url(),
     ) {
         let name = daemon.name;
         let progress = Progress::spinner(format!("starting {name}"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr, SqlitePool};
+use sqlx::{ConnectOptions, SqlSafeStr, SqlitePool, query_scalar};
 
 use super::SqliteStore;
 use crate::error::LedgerError;
@@ -34,12 +34,7 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, LedgerError> {
     migrate(&writer, &path).await?;
     drop(guard);
 
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(PATIENCE)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_lazy_with(options(&path).pragma("query_only", "ON"));
+    let readers = readers(&path);
     let bell = path.with_extension("bell");
     let bell_file = Arc::new(private_file(&bell)?);
     Ok(SqliteStore {
@@ -48,6 +43,47 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, LedgerError> {
         bell,
         bell_file,
     })
+}
+
+/// For a process that only looks: nothing is made or brought up to date, and a statement that would change something
+/// is refused by SQLite.
+pub(super) async fn open_read_only(path: &Path) -> Result<SqliteStore, LedgerError> {
+    let io_error = |source| LedgerError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let path = std::path::absolute(path).map_err(io_error)?;
+    let readers = readers(&path);
+    let found: i64 = query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+        .fetch_one(&readers)
+        .await?;
+    let known = newest_schema();
+    if found > known {
+        return Err(LedgerError::NewerSchema { path, found, known });
+    }
+    if found < known {
+        return Err(LedgerError::Migration(format!(
+            "{} has schema {found} and is only to be read here; a daemon that writes brings it to {known} when it starts",
+            path.display()
+        )));
+    }
+    let bell = path.with_extension("bell");
+    let bell_file = Arc::new(File::open(&bell).map_err(io_error)?);
+    Ok(SqliteStore {
+        writer: readers.clone(),
+        readers,
+        bell,
+        bell_file,
+    })
+}
+
+fn readers(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options(path).pragma("query_only", "ON"))
 }
 
 /// Statements are not logged: which certificate somebody looks up is nobody's business (S13).
@@ -123,20 +159,23 @@ fn migrations() -> Vec<Migration> {
     .collect()
 }
 
-/// Each migration is a transaction of its own; the lock keeps other processes out meanwhile.
-async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), LedgerError> {
-    let migrator = Migrator::with_migrations(migrations());
-    let known = migrator
+fn newest_schema() -> i64 {
+    migrations()
         .iter()
         .map(|migration| migration.version)
         .max()
-        .unwrap_or(0);
+        .unwrap_or(0)
+}
+
+/// Each migration is a transaction of its own; the lock keeps other processes out meanwhile.
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), LedgerError> {
+    let migrator = Migrator::with_migrations(migrations());
     match migrator.run(writer).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(found)) => Err(LedgerError::NewerSchema {
             path: path.to_owned(),
             found,
-            known,
+            known: newest_schema(),
         }),
         Err(MigrateError::Execute(error)) => Err(error.into()),
         Err(other) => Err(LedgerError::Migration(other.to_string())),

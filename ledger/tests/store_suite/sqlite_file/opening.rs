@@ -7,7 +7,7 @@ use sqlx::query;
 use tempfile::TempDir;
 
 use super::{open, path, raw};
-use crate::fixtures::NOW;
+use crate::fixtures::{NOW, issuer};
 
 #[tokio::test]
 async fn open_existing_makes_nothing() {
@@ -63,4 +63,26 @@ async fn many_may_open_a_new_ledger_at_once() {
     for opened in opening {
         opened.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn read_only_changes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let path = path(&directory);
+    let clock = Arc::new(ManualClock::new(NOW));
+    let missing = Ledger::open_read_only(&path, clock.clone()).await;
+    assert!(matches!(missing, Err(LedgerError::NotInitialised { .. })));
+    let writing = Ledger::over(Arc::new(open(&path).await.unwrap()), clock.clone());
+    let looking = Ledger::open_read_only(&path, clock).await.unwrap();
+    writing
+        .add_issuer(issuer("member", 1), "alice")
+        .await
+        .unwrap();
+    assert_eq!(looking.issuers().await.unwrap().len(), 1);
+    let refused = looking.add_issuer(issuer("assured", 2), "mallory").await;
+    assert!(
+        matches!(refused, Err(LedgerError::ReadOnly(_))),
+        "{refused:?}"
+    );
+    assert_eq!(writing.issuers().await.unwrap().len(), 1);
 }

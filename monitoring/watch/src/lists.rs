@@ -1,0 +1,172 @@
+//! Fetching every CRL when it changes, and walking it side by side with the ledger.
+
+use std::sync::Arc;
+
+use ledger::StatusRow;
+use pki::crl::build::CrlEntry;
+
+use crate::difference::{Difference, Kind, Product, entry_text};
+use crate::edge::{Edge, Fetched, Silence};
+use crate::judge;
+use crate::list::List;
+use crate::subject::Subject;
+
+const PAGE: u32 = 10_000;
+
+/// What came of looking for an issuer's CRL.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// There is none, and need not be.
+    Absent,
+    /// It cannot be had, or is not fit to be compared.
+    Failed,
+    /// The CRL as it is now.
+    Is(Arc<List>),
+}
+
+impl Edge {
+    /// Fetches an issuer's CRL if there is a new one, and tells of it; what is wrong with the whole of it is suspected.
+    pub(crate) async fn look_for_list(&self, subject: &Subject) -> Looked {
+        let what = format!("CRL of {}", subject.name());
+        let fetched = self.crl(subject).await;
+        if let Some(difference) = as_a_whole(subject, fetched.as_ref().ok()) {
+            let key = self.key(subject, Product::Crl, None);
+            self.shared.suspect(key, None, difference);
+        }
+        match fetched {
+            Ok(Fetched::Absent) => {
+                self.troubles.clear(&what);
+                Looked::Absent
+            }
+            Ok(Fetched::New(list) | Fetched::Same(list)) => {
+                self.tell_of(&what, subject, &list);
+                Looked::Is(list)
+            }
+            // The difference says it.
+            Ok(Fetched::Unfit(_) | Fetched::WentBack(_)) => Looked::Failed,
+            // Told as such already.
+            Err(Silence::Away(_)) => Looked::Failed,
+            Err(Silence::Refusal(why)) => {
+                self.troubles.set(&what, &why);
+                Looked::Failed
+            }
+        }
+    }
+
+    /// An alarm before it ends: late enough that a CRL which is renewed in time never comes there.
+    fn tell_of(&self, what: &str, subject: &Subject, list: &List) {
+        self.shared.metrics.crl(
+            &self.url,
+            subject.name(),
+            list.this_update,
+            list.next_update,
+        );
+        let Some(next_update) = list.next_update.filter(|_| subject.issuer.signs) else {
+            return self.troubles.clear(what);
+        };
+        let life = list.this_update.seconds_until(next_update);
+        let margin = life * i64::from(self.shared.config.crl_margin_percent) / 100;
+        if self.shared.clock.now() < next_update.plus_seconds(-margin) {
+            self.troubles.clear(what);
+        } else {
+            self.troubles.set(
+                what,
+                &format!("no newer one has come, and it ends at {next_update}; look at crl-builder and the signer"),
+            );
+        }
+    }
+
+    /// Compares every serial number of the ledger with a CRL, and every entry with the ledger. `told` hears how many
+    /// certificates were compared.
+    pub(crate) async fn walk(
+        &self,
+        subject: &Subject,
+        list: &List,
+        mut told: impl FnMut(u64),
+    ) -> anyhow::Result<()> {
+        let rules = list.rules(subject);
+        let mut entries = list.entries().iter().peekable();
+        let mut after = None;
+        loop {
+            let rows = self
+                .shared
+                .ledger
+                .statuses(subject.name(), after, PAGE)
+                .await?;
+            let now = self.shared.clock.now();
+            for row in &rows {
+                while let Some(entry) = entries.next_if(|entry| entry.serial < row.serial) {
+                    self.compare_entry(subject, list, None, Some(entry), now);
+                }
+                let entry = entries.next_if(|entry| entry.serial == row.serial);
+                let difference = judge::entry(Some(row), entry, &rules, now);
+                if difference.is_some() {
+                    self.compare_entry(subject, list, Some(row), entry, now);
+                }
+                while let Some(again) = entries.next_if(|entry| entry.serial == row.serial) {
+                    self.compare_entry(subject, list, Some(row), Some(again), now);
+                }
+            }
+            let number = rows.len() as u64;
+            self.shared
+                .metrics
+                .checked(&self.url, subject.name(), Product::Crl, number);
+            told(number);
+            match rows.last() {
+                Some(last) if rows.len() == PAGE as usize => after = Some(last.serial),
+                _ => break,
+            }
+        }
+        let now = self.shared.clock.now();
+        for entry in entries {
+            self.compare_entry(subject, list, None, Some(entry), now);
+        }
+        Ok(())
+    }
+
+    fn compare_entry(
+        &self,
+        subject: &Subject,
+        list: &List,
+        row: Option<&StatusRow>,
+        entry: Option<&CrlEntry>,
+        now: pki::Time,
+    ) {
+        let Some(serial) = row
+            .map(|row| row.serial)
+            .or(entry.map(|entry| entry.serial))
+        else {
+            return;
+        };
+        if let Some(difference) = in_list(subject, list, &serial, row, now) {
+            let key = self.key(subject, Product::Crl, Some(serial));
+            self.shared.suspect(key, row.copied(), difference);
+        }
+    }
+}
+
+/// What is wrong with one serial number in a CRL.
+pub(crate) fn in_list(
+    subject: &Subject,
+    list: &List,
+    serial: &pki::Serial,
+    row: Option<&StatusRow>,
+    now: pki::Time,
+) -> Option<Difference> {
+    let entry = list.find(serial);
+    if list.has_twice(serial) {
+        let served = format!("two entries, one of them {}", entry_text(entry));
+        return Some(Difference::new(Kind::Twice, judge::row_text(row), served));
+    }
+    judge::entry(row, entry, &list.rules(subject), now)
+}
+
+/// What is wrong with a whole CRL.
+pub(crate) fn as_a_whole(subject: &Subject, fetched: Option<&Fetched>) -> Option<Difference> {
+    let ledger = format!("issuer {}", subject.name());
+    match fetched? {
+        Fetched::Unfit(violation) => Some(Difference::invalid(ledger, violation)),
+        Fetched::WentBack(how) => Some(Difference::new(Kind::WentBack, ledger, how)),
+        Fetched::Absent | Fetched::New(_) | Fetched::Same(_) => None,
+    }
+}
