@@ -62,6 +62,11 @@ impl SqliteStore {
         open::open(path).await
     }
 
+    /// Writes all of it, as it is at this moment, to a new file at `path`; the ledger itself is only read.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), LedgerError> {
+        open::copy(&self.readers, path).await
+    }
+
     /// Opens the ledger at `path` to look only; an error when it is not there.
     pub async fn open_read_only(path: &Path) -> Result<Self, LedgerError> {
         if !path.exists() {

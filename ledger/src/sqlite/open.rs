@@ -1,6 +1,7 @@
 //! Opening: one process at a time makes the file and brings the schema up to date.
 
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr, SqlitePool, query_scalar};
+use sqlx::{ConnectOptions, SqlSafeStr, SqlitePool, query, query_scalar};
 
 use super::SqliteStore;
 use crate::error::LedgerError;
@@ -75,6 +76,16 @@ pub(super) async fn open_read_only(path: &Path) -> Result<SqliteStore, LedgerErr
         bell,
         bell_file,
     })
+}
+
+/// A copy of the whole database as it is at this moment.
+pub(super) async fn copy(readers: &SqlitePool, path: &Path) -> Result<(), LedgerError> {
+    let name = path.to_str().ok_or_else(|| LedgerError::Io {
+        path: path.to_owned(),
+        source: ErrorKind::InvalidFilename.into(),
+    })?;
+    query("VACUUM INTO ?").bind(name).execute(readers).await?;
+    Ok(())
 }
 
 fn readers(path: &Path) -> SqlitePool {

@@ -158,7 +158,7 @@ async fn sweeps(edge: Arc<Edge>, part: Part) -> anyhow::Result<()> {
         let begun = Instant::now();
         if edge.sweep(|_, _| ()).await? {
             edge.shared.swept(&edge.url, Product::Ocsp);
-            tracing::info!(
+            tracing::debug!(
                 edge = edge.url,
                 seconds = begun.elapsed().as_secs(),
                 "every serial number was asked about"

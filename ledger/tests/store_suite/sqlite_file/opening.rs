@@ -72,7 +72,7 @@ async fn read_only_changes_nothing() {
     let clock = Arc::new(ManualClock::new(NOW));
     let missing = Ledger::open_read_only(&path, clock.clone()).await;
     assert!(matches!(missing, Err(LedgerError::NotInitialised { .. })));
-    let writing = Ledger::over(Arc::new(open(&path).await.unwrap()), clock.clone());
+    let writing = open(&path).await.unwrap();
     let looking = Ledger::open_read_only(&path, clock).await.unwrap();
     writing
         .add_issuer(issuer("member", 1), "alice")
@@ -85,4 +85,24 @@ async fn read_only_changes_nothing() {
         "{refused:?}"
     );
     assert_eq!(writing.issuers().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_is_whole_and_lives_its_own_life() {
+    let directory = TempDir::new().unwrap();
+    let path = path(&directory);
+    let clock = Arc::new(ManualClock::new(NOW));
+    let live = open(&path).await.unwrap();
+    live.add_issuer(issuer("member", 1), "alice").await.unwrap();
+    let copied = directory.path().join("copy/ledger.sqlite");
+    std::fs::create_dir(copied.parent().unwrap()).unwrap();
+    let store = SqliteStore::open_read_only(&path).await.unwrap();
+    store.copy_to(&copied).await.unwrap();
+    let copy = Ledger::open_existing(&copied, clock).await.unwrap();
+    copy.add_issuer(issuer("assured", 2), "alice")
+        .await
+        .unwrap();
+    assert_eq!(copy.issuers().await.unwrap().len(), 2);
+    assert!(copy.verify_audit().await.is_ok());
+    assert_eq!(live.issuers().await.unwrap().len(), 1);
 }
