@@ -74,6 +74,9 @@ pub(crate) enum Command {
     /// Decide about a CRL that was refused
     #[command(subcommand)]
     Crl(CrlCommand),
+    /// Rehearse on a copy what ought never to happen
+    #[command(subcommand)]
+    Drill(DrillCommand),
 }
 
 #[derive(Debug, Args)]
@@ -513,4 +516,40 @@ pub(crate) struct AllowCrlOptions {
 pub(crate) enum AuditCommand {
     /// Check the hash chain over every record of the ledger
     Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DrillCommand {
+    /// Revoke every certificate of an issuer on a copy, and tell what it takes
+    MassRevoke(MassRevokeOptions),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch drill mass-revoke --issuer member --dry-run
+  avouch drill mass-revoke --issuer member --dry-run --scratch /srv/scratch --json
+
+The ledger is copied, and every certificate of the issuer that has not expired is revoked on the copy. A
+throw-away CA key of the same kind signs the CRL, throw-away responder keys sign the OCSP answers, and an
+edge of the drill's own serves them until it says `revoked` about the last one. The daemons are the real
+ones, started one after the other; what is measured is what this machine takes. The report tells how long
+recording, the CRL and the answers take, how large the CRL is, and how long it would be on a serial cable.
+
+Nothing real is touched: the ledger is only read, and neither the CA's key, nor its CRL numbers, nor what
+is published is used. Ctrl-C ends the drill and removes the copy.
+
+For real there is `avouch revoke`, for each certificate with its ground and its case.")]
+pub(crate) struct MassRevokeOptions {
+    /// The issuer
+    #[arg(long, value_name = "NAME")]
+    pub(crate) issuer: String,
+
+    /// Only rehearse; there is nothing else that this command does
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Where the copy is made (default: the system's directory for temporary files)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
 }

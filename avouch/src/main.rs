@@ -26,7 +26,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use crate::cli::{AuditCommand, Cli, Command, CrlCommand, ImportCommand, OperatorCommand};
+use crate::cli::{
+    AuditCommand, Cli, Command, CrlCommand, DrillCommand, ImportCommand, OperatorCommand,
+};
 use crate::data_dir::DataDir;
 use crate::outcome::{EX_USAGE, Failure, Outcome};
 
@@ -90,6 +92,9 @@ async fn run(cli: &Cli) -> Result<Outcome> {
         Command::FetchCrl(options) => commands::fetch_crl::fetch_crl(options).await,
         Command::Import(ImportCommand::Ca(options)) => {
             commands::import_ca::import(&data, options).await
+        }
+        Command::Drill(DrillCommand::MassRevoke(options)) => {
+            commands::drill::mass_revoke(&data, options).await
         }
         Command::Audit(AuditCommand::Verify) => commands::audit::verify(&data).await,
     }

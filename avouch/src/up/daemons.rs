@@ -8,7 +8,7 @@ use super::daemon::{Daemon, Readiness, WhenItDies};
 use crate::data_dir::DataDir;
 use crate::installation::Mode;
 
-pub(super) fn all(
+pub(crate) fn all(
     data: &DataDir,
     programs: &Programs,
     mode: Mode,

@@ -3,14 +3,14 @@
 mod backoff;
 pub(crate) mod build;
 pub(crate) mod daemon;
-mod daemons;
+pub(crate) mod daemons;
 mod lock;
 mod log_file;
-mod ports;
+pub(crate) mod ports;
 pub(crate) mod presigning;
 mod screen;
-mod served;
-mod supervisor;
+pub(crate) mod served;
+pub(crate) mod supervisor;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -263,14 +263,14 @@ async fn stop(data: &DataDir, supervisor: Supervisor) -> Result<()> {
 }
 
 /// Ctrl-C, SIGTERM, SIGHUP.
-struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
 }
 
 impl Signals {
-    fn catch() -> Result<Self> {
+    pub(crate) fn catch() -> Result<Self> {
         let catch = |kind| signal(kind).context("signals cannot be caught");
         Ok(Self {
             interrupt: catch(SignalKind::interrupt())?,
@@ -279,7 +279,7 @@ impl Signals {
         })
     }
 
-    async fn first(&mut self) -> &'static str {
+    pub(crate) async fn first(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "Ctrl-C",
             _ = self.terminate.recv() => "SIGTERM",

@@ -32,7 +32,7 @@ pub(super) async fn wait(
 }
 
 /// One line for each daemon that is not content, with its reasons.
-pub(super) async fn complaints(data: &DataDir) -> Vec<String> {
+pub(crate) async fn complaints(data: &DataDir) -> Vec<String> {
     let mut complaints = Vec::new();
     for name in PUBLISHERS.into_iter().chain(["ocsp-responder"]) {
         if let Some((false, said)) = readyz(data, name, "").await {
