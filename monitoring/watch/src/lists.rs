@@ -61,7 +61,7 @@ impl Edge {
             list.this_update,
             list.next_update,
         );
-        let Some(next_update) = list.next_update.filter(|_| subject.issuer.signs) else {
+        let Some(next_update) = list.next_update else {
             return self.troubles.clear(what);
         };
         let life = list.this_update.seconds_until(next_update);
@@ -71,7 +71,7 @@ impl Edge {
         } else {
             self.troubles.set(
                 what,
-                &format!("no newer one has come, and it ends at {next_update}; look at crl-builder and the signer"),
+                &format!("no newer one has come, and it ends at {next_update}; look at crl-builder, and at the signer or where this CRL comes from"),
             );
         }
     }
