@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr, SqlitePool, query, query_scalar};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqlitePool, query, query_scalar};
 
 use super::SqliteStore;
 use crate::error::LedgerError;
@@ -84,8 +84,16 @@ pub(super) async fn copy(readers: &SqlitePool, path: &Path) -> Result<(), Ledger
         path: path.to_owned(),
         source: ErrorKind::InvalidFilename.into(),
     })?;
-    query("VACUUM INTO ?").bind(name).execute(readers).await?;
-    Ok(())
+    // Reads here and writes there, which `query_only` does not tell apart; the connection serves for nothing else.
+    let mut connection = readers.acquire().await?.detach();
+    query("PRAGMA query_only = OFF")
+        .execute(&mut connection)
+        .await?;
+    query("VACUUM INTO ?")
+        .bind(name)
+        .execute(&mut connection)
+        .await?;
+    Ok(connection.close().await?)
 }
 
 fn readers(path: &Path) -> SqlitePool {

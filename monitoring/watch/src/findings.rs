@@ -18,6 +18,8 @@ const MOST: usize = 1000;
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often what is an alarm already is looked at again.
 const AGAIN_WHEN_KNOWN: Duration = Duration::from_secs(5);
+/// With very many findings it is less often, so that the sweep gets its share of the questions.
+const EACH: Duration = Duration::from_millis(10);
 
 /// What a finding is about. `serial` is absent for a whole CRL.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -147,6 +149,7 @@ impl Findings {
     ) -> Turn {
         let now = Instant::now();
         let mut all = self.lock();
+        let share = EACH * u32::try_from(all.len()).unwrap_or(u32::MAX);
         let Some(finding) = all.get_mut(key) else {
             return Turn::Same;
         };
@@ -170,16 +173,16 @@ impl Findings {
         finding.difference = Some(difference);
         if finding.alarmed.is_some() {
             finding.alarmed = Some(kind);
-            finding.next = now + AGAIN_WHEN_KNOWN;
+            finding.next = now + AGAIN_WHEN_KNOWN.max(share);
             return Turn::Same;
         }
         let left = (finding.since + patience).saturating_duration_since(now);
-        finding.next = now + AGAIN.min(left);
+        finding.next = now + AGAIN.max(share).min(left);
         if !left.is_zero() {
             return Turn::Same;
         }
         finding.alarmed = Some(kind);
-        finding.next = now + AGAIN_WHEN_KNOWN;
+        finding.next = now + AGAIN_WHEN_KNOWN.max(share);
         Turn::Alarm
     }
 
