@@ -1,26 +1,46 @@
-//! Publishing a CRL and the CA certificate in channel `crl/{issuer}`, with all that makes fetching it cheap.
+//! Publishing the CRLs and the CA certificate in channel `crl/{issuer}`, with all that makes fetching them cheap.
 
 use std::collections::BTreeMap;
 
 use ledger::Issuer;
 use pki::crl::Crl;
-use publication::{Manifest, NewManifest, NewObject, PublishError, Publisher, Source};
+use publication::{Manifest, NewManifest, NewObject, Object, PublishError, Publisher, Source};
 use tokio::task::block_in_place;
 
 use crate::delivery;
 use crate::live::{CRL_ROLE, sha256};
 
-/// Publishes what an issuer has: its certificate, and its CRL if there is one. Does nothing, and says so with
-/// `false`, if exactly that is published already.
+/// What an issuer has to publish besides its certificate.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lists<'a> {
+    /// The CRL of all its certificates.
+    pub(crate) complete: Option<&'a Crl>,
+    /// The changes since an earlier one.
+    pub(crate) delta: Option<&'a Crl>,
+    /// The parts by their URIs; `None` keeps the published one.
+    pub(crate) partitions: &'a [(&'a str, Option<&'a Crl>)],
+}
+
+/// Publishes what an issuer has. Does nothing, and says so with `false`, if exactly that is published already.
 pub(crate) fn publish(
     publisher: &mut Publisher,
     issuer: &Issuer,
-    crl: Option<&Crl>,
+    lists: Lists<'_>,
     as_of: u64,
 ) -> Result<bool, PublishError> {
+    let crl = lists.complete;
+    let partitions: Vec<NewObject> = lists
+        .partitions
+        .iter()
+        .filter_map(|(uri, crl)| partition_object(publisher.current(), uri, *crl))
+        .collect();
     let own = || {
         let crl = crl.map(|crl| crl_object(issuer, crl));
-        std::iter::once(certificate_object(issuer)).chain(crl)
+        let delta = lists.delta.map(|delta| delta_object(issuer, delta));
+        std::iter::once(certificate_object(issuer))
+            .chain(crl)
+            .chain(delta)
+            .chain(partitions.iter().cloned())
     };
     let objects: Vec<NewObject> = own().collect();
     let unchanged = publisher
@@ -73,24 +93,75 @@ fn certificate_object(issuer: &Issuer) -> NewObject {
 /// The CRL (RFC 5280 section 4.2.1.13).
 fn crl_object(issuer: &Issuer, crl: &Crl) -> NewObject {
     let name = &issuer.name;
+    let mut object = list_object(CRL_ROLE, format!("{name}.crl"), String::new(), crl);
+    object.paths = crl_paths(issuer)
+        .into_iter()
+        .chain(delivery::numbered_path(name, crl))
+        .collect();
+    object
+}
+
+/// The delta CRL (RFC 5280 section 5.2.4).
+fn delta_object(issuer: &Issuer, crl: &Crl) -> NewObject {
+    let name = format!("{}.delta.crl", issuer.name);
+    let path = format!("/crl/{name}");
+    list_object("crl-delta", name, path, crl)
+}
+
+/// A part of the CRL (RFC 5280 section 5.2.5); `None` if it is neither new nor published.
+fn partition_object(
+    manifest: Option<&Manifest>,
+    uri: &str,
+    crl: Option<&Crl>,
+) -> Option<NewObject> {
+    const ROLE: &str = "crl-partition";
+    let detail = |object: &Object| object.details.get("uri").is_some_and(|of| of == uri);
+    let path = path_of(uri)?;
+    let Some(crl) = crl else {
+        let published = manifest?.objects_of(ROLE).find(|object| detail(object))?;
+        return Some(NewObject {
+            role: ROLE.to_owned(),
+            name: published.name.clone(),
+            content_type: published.content_type.clone(),
+            paths: published.paths.clone(),
+            this_update: published.this_update,
+            next_update: published.next_update,
+            details: published.details.clone(),
+            tail: None,
+            source: Source::Existing(published.sha256.clone()),
+        });
+    };
+    let mut object = list_object(ROLE, uri.to_owned(), path.to_owned(), crl);
+    object.details.insert("uri".to_owned(), uri.to_owned());
+    Some(object)
+}
+
+/// The path of an http URI.
+fn path_of(uri: &str) -> Option<&str> {
+    let rest = uri.strip_prefix("http://")?;
+    rest.find('/').map(|at| &rest[at..])
+}
+
+fn list_object(role: &str, name: String, path: String, crl: &Crl) -> NewObject {
+    NewObject {
+        role: role.to_owned(),
+        name,
+        content_type: "application/pkix-crl".to_owned(),
+        paths: vec![path],
+        this_update: Some(crl.this_update()),
+        next_update: crl.next_update(),
+        details: details(crl),
+        tail: None,
+        source: Source::Bytes(crl.der().to_vec()),
+    }
+}
+
+fn details(crl: &Crl) -> BTreeMap<String, String> {
     let number = crl
         .number()
         .map(|number| ("number".to_owned(), number.to_string()));
     let entries = ("entries".to_owned(), crl.len().to_string());
-    NewObject {
-        role: CRL_ROLE.to_owned(),
-        name: format!("{name}.crl"),
-        content_type: "application/pkix-crl".to_owned(),
-        paths: crl_paths(issuer)
-            .into_iter()
-            .chain(delivery::numbered_path(name, crl))
-            .collect(),
-        this_update: Some(crl.this_update()),
-        next_update: crl.next_update(),
-        details: number.into_iter().chain([entries]).collect(),
-        tail: None,
-        source: Source::Bytes(crl.der().to_vec()),
-    }
+    number.into_iter().chain([entries]).collect()
 }
 
 /// Where the current CRL is.
@@ -121,7 +192,8 @@ fn holds(manifest: &Manifest, objects: &[NewObject]) -> bool {
             .all(|(published, new)| {
                 let same_content = match &new.source {
                     Source::Bytes(bytes) => hex::encode(sha256(bytes)) == published.sha256,
-                    _ => false,
+                    Source::Existing(sha256) => *sha256 == published.sha256,
+                    Source::File(_) => false,
                 };
                 same_content && published.role == new.role && published.paths == new.paths
             })

@@ -18,7 +18,7 @@ use crate::feed::{News, last_concerning};
 use crate::live::{self, Live};
 use crate::metrics::Figures;
 use crate::own::{Bases, Build, Built, Lists, own_rules, recover};
-use crate::publish::publish;
+use crate::publish::{self, publish};
 use crate::schedule::{Due, Occasion, Situation};
 use crate::shared::Shared;
 use crate::signer::Signer;
@@ -237,10 +237,21 @@ impl<S: Signer> Worker<S> {
             bases: &self.bases,
             thorough,
         };
-        let Built { lists, crls } = build.run().await?;
+        let built = build.run().await?;
+        let partitions = built.partitions();
+        if let Err(error) = publish(
+            &mut self.publisher,
+            &self.issuer,
+            built.to_publish(&partitions),
+            built.lists.as_of,
+        ) {
+            // A part that was to be kept may be lost: make all of them.
+            self.thorough_at = None;
+            return Err(error.into());
+        }
+        let Built { lists, crls } = built;
         let as_of = lists.as_of;
         let crl = &crls[0].crl;
-        publish(&mut self.publisher, &self.issuer, Some(crl), as_of)?;
         if thorough {
             self.thorough_at = Some(now);
             let number = crl.number().cloned().unwrap_or_else(|| self.floor.clone());
@@ -336,7 +347,12 @@ impl<S: Signer> Worker<S> {
         self.part.set_failed(format!("{failure}; {remains}"));
         if self.publisher.current().is_none() {
             // At least the CA certificate can be had.
-            if let Err(error) = publish(&mut self.publisher, &self.issuer, None, 0) {
+            if let Err(error) = publish(
+                &mut self.publisher,
+                &self.issuer,
+                publish::Lists::default(),
+                0,
+            ) {
                 tracing::warn!(
                     "the CA certificate of {} is not published: {error}",
                     self.issuer.name

@@ -3,7 +3,7 @@
 use ledger::{CrlPolicy, CrlRecord, CrlScope, Issuer, Ledger, Origin, Subjects};
 use pki::crl::build::{CrlContents, assemble};
 use pki::crl::verify::{Expected, OwnRules, Previous, Profile, Scope, verify_crl};
-use pki::crl::{Crl, Entries, EntryChange};
+use pki::crl::{Crl, Entries};
 use pki::{Certificate, Clock, CrlNumber, Serial, SignatureAlgorithm, Time, Violation};
 use signer_client::{SignCrl, SignerError};
 use tokio::task::block_in_place;
@@ -13,6 +13,7 @@ use super::gate::{self, Gate};
 use super::lists::{Lists, left_until};
 use crate::failure::Failure;
 use crate::live::sha256;
+use crate::publish;
 use crate::signer::Signer;
 
 const HOUR: i64 = 3600;
@@ -49,8 +50,35 @@ pub(crate) struct Built {
 pub(crate) struct Made {
     pub(crate) scope: CrlScope,
     pub(crate) crl: Crl,
-    /// How it differs from the one before, if there was one.
-    pub(crate) changes: Option<Vec<EntryChange>>,
+}
+
+impl Built {
+    /// Every part, with its CRL where a new one was made.
+    pub(crate) fn partitions(&self) -> Vec<(&str, Option<&Crl>)> {
+        let made = |uri: &String| self.made(&CrlScope::Partition(uri.clone()));
+        self.lists
+            .partitions
+            .keys()
+            .map(|uri| (uri.as_str(), made(uri)))
+            .collect()
+    }
+
+    /// What goes into the publication.
+    pub(crate) fn to_publish<'a>(
+        &'a self,
+        partitions: &'a [(&'a str, Option<&'a Crl>)],
+    ) -> publish::Lists<'a> {
+        publish::Lists {
+            complete: self.made(&CrlScope::Complete),
+            delta: self.made(&CrlScope::Delta),
+            partitions,
+        }
+    }
+
+    fn made(&self, scope: &CrlScope) -> Option<&Crl> {
+        let mut crls = self.crls.iter();
+        crls.find(|made| made.scope == *scope).map(|made| &made.crl)
+    }
 }
 
 /// What all CRLs of one build have in common.
@@ -176,25 +204,21 @@ impl<S: Signer> Build<'_, S> {
             Ok(crl)
         })
         .map_err(unfit)?;
-        let changes = before.map(|before| block_in_place(|| entries.changes_since(before)));
-        if let (Some(before), Some(changes)) = (before, &changes) {
+        if let Some(before) = before {
+            let changes = block_in_place(|| entries.changes_since(before));
             Gate {
                 ledger: self.ledger,
                 issuer: self.issuer,
                 now: self.clock.now(),
             }
-            .judge(&scope, before.len(), changes)
+            .judge(&scope, before.len(), &changes)
             .await?
             .map_err(|refusal| Failure::Refused {
                 what: format!("the {scope} CRL {}", contents.number),
                 refusal,
             })?;
         }
-        Ok(Made {
-            scope,
-            crl,
-            changes,
-        })
+        Ok(Made { scope, crl })
     }
 
     /// Verifies a CRL of our own by every rule.

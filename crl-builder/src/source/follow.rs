@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::feed::News;
 use crate::live::{self, Live, sha256};
 use crate::metrics::Metrics;
-use crate::publish::publish;
+use crate::publish::{self, publish};
 use crate::signer::Signer;
 use crate::worker::Worker;
 
@@ -416,7 +416,11 @@ impl<S: Signer> Worker<S> {
             return Ok(());
         }
         let shown = self.follower.complete.crl().filter(|_| !too_old);
-        if publish(&mut self.publisher, &self.issuer, shown, as_of)? {
+        let lists = publish::Lists {
+            complete: shown,
+            ..publish::Lists::default()
+        };
+        if publish(&mut self.publisher, &self.issuer, lists, as_of)? {
             tracing::info!(issuer = self.issuer.name, "imported CRL published");
         }
         if let Some(shown) = shown {

@@ -25,6 +25,7 @@ impl Subject {
             ca_certificate: self.issuer.policy.subjects == Subjects::CaCertificates,
             keeps_holds: self.issuer.origin == Origin::Imported,
             browser_forum: false,
+            bounded_by_crl: self.issuer.policy.source.is_followed(),
         }
     }
 
@@ -33,7 +34,7 @@ impl Subject {
             Profile::Own(OwnRules {
                 ca_certificates_only: self.issuer.policy.subjects == Subjects::CaCertificates,
                 keeps_holds: self.issuer.origin == Origin::Imported,
-                browser_forum: false,
+                browser_forum: self.issuer.policy.crl.browser_forum,
             })
         } else {
             // Whether SHA-1 may be served was decided when the CRL was taken in.

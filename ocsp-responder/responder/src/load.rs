@@ -299,7 +299,7 @@ impl Loader<'_> {
                     previous.crl_number.clone(),
                 )
             }
-            "crl" | EARLIER_CRL => {
+            "crl" | "crl-delta" | "crl-partition" | EARLIER_CRL => {
                 let crl = self.crl(&object, &bytes)?;
                 let freshness = crl_freshness(&crl, &object)?;
                 (
@@ -334,12 +334,16 @@ impl Loader<'_> {
             bare: true,
         };
         let crl = Crl::from_der(der)?;
-        let base = crl.base_number();
+        let scope = match (crl.base_number(), object.details.get("uri")) {
+            (Some(base), _) => Scope::Delta { base },
+            (None, Some(uri)) => Scope::Partition { uri },
+            (None, None) => Scope::Complete,
+        };
         let expected = pki::crl::verify::Expected {
             ca: &self.ca,
             // Whether it is current is decided at each request; a slow clock must not refuse it for ever.
             now: self.now.max(crl.this_update()),
-            scope: base.map_or(Scope::Complete, |base| Scope::Delta { base }),
+            scope,
             previous: None,
             profile: Profile::Imported(rules),
         };

@@ -132,6 +132,8 @@ impl Copy {
             this_update: now,
             next_update: now.plus_seconds(7 * 86_400),
             signature_algorithm: algorithm,
+            scope: pki::crl::verify::Scope::Complete,
+            freshest: None,
         };
         let tbs = contents.tbs(entries.iter().copied());
         let signature = key.sign(algorithm, &tbs).expect("a signature");
