@@ -294,23 +294,6 @@ async fn the_signer_knows_a_higher_number() {
     running.stop().await;
 }
 
-/// Does something to the ledger behind everybody's back.
-fn tamper(world: &World, statement: &str) {
-    let script =
-        "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])";
-    let output = std::process::Command::new("python3")
-        .args(["-c", script])
-        .arg(world.path("ledger.sqlite"))
-        .arg(statement)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
 /// V1, CRL-15: what a CRL has said about a certificate that is not expired is neither forgotten nor rewritten.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_published_is_forgotten_or_rewritten() {
@@ -332,7 +315,7 @@ async fn nothing_published_is_forgotten_or_rewritten() {
         world.revoke("member", 2).await;
         let running = world.start();
         let kept = until("a CRL", || world.crl("member").filter(|crl| crl.len() == 2)).await;
-        tamper(&world, statement);
+        world.tamper(statement);
         // The daily CRL is made of what the ledger says then.
         world.clock.advance(86_400);
         world.revoke("member", 3).await;

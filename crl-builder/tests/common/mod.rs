@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) clock: ManualClock,
     pub(crate) ledger: Ledger,
+    ledger_directory: PathBuf,
     pub(crate) signer: FakeSigner,
     key: Arc<PublicationKey>,
 }
@@ -48,6 +49,7 @@ impl World {
             signer: FakeSigner::default(),
             key: Arc::new(PublicationKey::new(key).unwrap()),
             clock,
+            ledger_directory: directory.path().to_owned(),
             directory,
             ledger,
         }
@@ -117,6 +119,42 @@ impl World {
         let key = SigningKey::from_pem(&read(format!("{name}.key"))).unwrap();
         let certificate = Certificate::from_pem(&read(format!("{name}.pem"))).unwrap();
         (certificate, Arc::new(key))
+    }
+
+    /// Does something to the ledger's database behind everybody's back.
+    pub(crate) fn tamper(&self, statement: &str) {
+        let script =
+            "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])";
+        let output = Command::new("python3")
+            .args(["-c", script])
+            .arg(self.database())
+            .arg(statement)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    fn database(&self) -> PathBuf {
+        self.ledger_directory.join("ledger.sqlite")
+    }
+
+    /// A copy of the ledger as it is now.
+    pub(crate) fn back_up(&self, name: &str) -> PathBuf {
+        let copy = self.path(name);
+        std::fs::create_dir(&copy).unwrap();
+        let file = copy.join("ledger.sqlite");
+        self.tamper(&format!("VACUUM INTO '{}'", file.display()));
+        copy
+    }
+
+    /// Goes on with such a copy.
+    pub(crate) async fn restore(&mut self, copy: PathBuf) {
+        self.ledger = open_ledger(&copy, &self.clock).await;
+        self.ledger_directory = copy;
     }
 
     pub(crate) async fn add_operator(&self, name: &str) -> SigningKey {
