@@ -82,7 +82,7 @@ print('read', len(names), len(entries))
 fn rustls(kinds: &Kinds, crl: &[u8], certificate: &Path) -> bool {
     let ca = CertificateDer::from(read(&kinds.system.ca(ISSUER)).der().to_vec());
     let certificate = CertificateDer::from(read(certificate).der().to_vec());
-    let anchor = anchor_from_trusted_cert(&ca).expect("a trust anchor");
+    let anchors = [anchor_from_trusted_cert(&ca).expect("a trust anchor")];
     let crl = BorrowedCertRevocationList::from_der(crl).expect("webpki reads the CRL");
     let crls = [&CertRevocationList::from(crl)];
     let revocation = RevocationOptionsBuilder::new(&crls)
@@ -91,19 +91,18 @@ fn rustls(kinds: &Kinds, crl: &[u8], certificate: &Path) -> bool {
         .build();
     let now =
         UnixTime::since_unix_epoch(Duration::from_secs(SystemClock.now().unix().unsigned_abs()));
-    let found = EndEntityCert::try_from(&certificate)
-        .expect("an end entity")
-        .verify_for_usage(
-            webpki::ALL_VERIFICATION_ALGS,
-            &[anchor],
-            &[],
-            now,
-            KeyUsage::server_auth(),
-            Some(revocation),
-            None,
-        );
-    match found {
-        Ok(_) => true,
+    let certificate = EndEntityCert::try_from(&certificate).expect("an end entity");
+    let found = certificate.verify_for_usage(
+        webpki::ALL_VERIFICATION_ALGS,
+        &anchors,
+        &[],
+        now,
+        KeyUsage::server_auth(),
+        Some(revocation),
+        None,
+    );
+    match found.map(drop) {
+        Ok(()) => true,
         Err(webpki::Error::CertRevoked) => false,
         Err(other) => panic!("{other:?}"),
     }
