@@ -134,6 +134,8 @@ fn crl_builder(data: &DataDir, settings: &Settings<'_>) -> String {
          publication = {}\n\
          # Signs the manifests (Ed25519); the edge trusts the public half.\n\
          publication_key = {}\n\
+         # Signs the manifests of OCSP answers, with which CRLs are compared before they are published.\n\
+         ocsp_public_key = \"{}\"\n\
          # CRLs of CAs whose key is elsewhere, served as they are.\n\
          imported = {}\n\
          # As in certificates; delta CRLs are announced below it.\n\
@@ -142,6 +144,7 @@ fn crl_builder(data: &DataDir, settings: &Settings<'_>) -> String {
         quoted(&data.ledger()),
         quoted(&data.publication()),
         quoted(&own.join("publication.key")),
+        settings.presigner_public_key,
         quoted(&data.imported_crls()),
         settings.base_url,
         quoted(&data.signer_socket()),

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use hierarchy::BaseUrl;
+use publication::Trust;
 use serde::Deserialize;
 use telemetry::DaemonConfig;
 
@@ -14,6 +16,8 @@ use telemetry::DaemonConfig;
 ///     publication = "/srv/avouch/publication"
 ///     ## Signs the manifests (Ed25519, PKCS#8 PEM, mode 0600).
 ///     publication_key = "/srv/avouch/crl-builder/publication.key"
+///     ## Signs the manifests of OCSP answers, with which CRLs are compared before they are published.
+///     ocsp_public_key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 ///     ## {issuer}.crl of CAs whose key is elsewhere, served as they are.
 ///     imported = "/srv/avouch/crl-builder/imported"
 ///     ## Whether such a CRL may be signed with SHA-1. `avouch import ca` has asked that before it put one there.
@@ -36,6 +40,9 @@ pub struct Config {
     pub publication: PathBuf,
     /// The private key that signs manifests.
     pub publication_key: PathBuf,
+    /// The Ed25519 public key (in hexadecimal) of those who publish OCSP answers; CRLs are compared with the answers.
+    #[serde(default)]
+    pub ocsp_public_key: Option<String>,
     /// The directory of imported CRLs.
     pub imported: PathBuf,
     /// Whether imported CRLs may be signed with SHA-1.
@@ -49,6 +56,22 @@ pub struct Config {
     /// What every daemon has.
     #[serde(default)]
     pub daemon: DaemonConfig,
+}
+
+impl Config {
+    /// Whose manifests of OCSP answers count.
+    pub fn ocsp_trust(&self) -> anyhow::Result<Option<Trust>> {
+        let Some(text) = &self.ocsp_public_key else {
+            return Ok(None);
+        };
+        let mut public_key = [0; 32];
+        hex::decode_to_slice(text, &mut public_key)
+            .context("ocsp_public_key is not 32 octets in hexadecimal")?;
+        Ok(Some(Trust {
+            prefix: "ocsp/".to_owned(),
+            public_key,
+        }))
+    }
 }
 
 fn yes() -> bool {

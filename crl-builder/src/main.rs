@@ -42,6 +42,7 @@ async fn run(context: Context<Config>) -> anyhow::Result<()> {
         imported: config.imported.clone(),
         ledger: Ledger::open_existing(&config.ledger, Arc::clone(&context.clock)).await?,
         metrics: Metrics::new(&context.registry, Arc::clone(&context.clock))?,
+        ocsp_trust: config.ocsp_trust()?,
         publication: config.publication.clone(),
         publication_key: Arc::new(PublicationKey::load(&config.publication_key)?),
         signer: SignerClient::new(&config.signer_socket).with_deadline(SIGNER_DEADLINE),

@@ -4,10 +4,12 @@ mod bases;
 mod build;
 mod gate;
 mod lists;
+mod ocsp;
 mod restored;
 
 pub(crate) use bases::Bases;
 pub(crate) use build::{Build, Built, own_rules};
 pub(crate) use gate::GateRefusal;
 pub(crate) use lists::Lists;
+pub(crate) use ocsp::Answers;
 pub(crate) use restored::recover;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hierarchy::BaseUrl;
 use ledger::Ledger;
 use pki::Clock;
+use publication::Trust;
 use telemetry::Health;
 
 use crate::{Metrics, PublicationKey};
@@ -27,6 +28,8 @@ pub struct Shared<S> {
     pub ledger: Ledger,
     /// What the daemon tells about itself.
     pub metrics: Metrics,
+    /// Whose manifests of OCSP answers count; the CRLs are compared with those.
+    pub ocsp_trust: Option<Trust>,
     /// The publication directory.
     pub publication: PathBuf,
     /// Signs the manifests.

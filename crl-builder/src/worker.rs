@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::feed::{News, last_concerning};
 use crate::live::{self, Live};
 use crate::metrics::Figures;
-use crate::own::{Bases, Build, Built, Lists, own_rules, recover};
+use crate::own::{Answers, Bases, Build, Built, Lists, own_rules, recover};
 use crate::publish::{self, publish};
 use crate::schedule::{Due, Occasion, Situation};
 use crate::shared::Shared;
@@ -220,9 +220,14 @@ impl<S: Signer> Worker<S> {
             signer,
             clock,
             base_url,
+            ocsp_trust,
+            publication,
             ..
         } = &*self.shared;
         let name = &self.issuer.name;
+        let answers = ocsp_trust
+            .as_ref()
+            .and_then(|trust| block_in_place(|| Answers::open(publication, trust, name, &self.ca)));
         let build = Build {
             ledger,
             signer,
@@ -235,6 +240,7 @@ impl<S: Signer> Worker<S> {
                 .map(|base_url| format!("{base_url}/crl/{name}.delta.crl")),
             before: self.lists.as_ref(),
             bases: &self.bases,
+            answers: answers.as_ref(),
             thorough,
         };
         let built = build.run().await?;

@@ -11,6 +11,7 @@ use tokio::task::block_in_place;
 use super::bases::{Bases, delta};
 use super::gate::{self, Gate};
 use super::lists::{Lists, left_until};
+use super::ocsp::Answers;
 use crate::failure::Failure;
 use crate::live::sha256;
 use crate::publish;
@@ -33,6 +34,8 @@ pub(crate) struct Build<'a, S> {
     pub(crate) before: Option<&'a Lists>,
     /// What deltas are relative to.
     pub(crate) bases: &'a Bases,
+    /// What OCSP says, if that is known.
+    pub(crate) answers: Option<&'a Answers>,
     /// Whether all is read anew and every CRL is made, also those that did not change.
     pub(crate) thorough: bool,
 }
@@ -148,6 +151,7 @@ impl<S: Signer> Build<'_, S> {
                 &contents(self.ca, frame, Scope::Complete, delta_url),
                 before.map(|before| &before.complete),
                 &lists.complete,
+                lists.as_of,
             )
             .await?;
         let mut crls = vec![complete];
@@ -156,7 +160,7 @@ impl<S: Signer> Build<'_, S> {
             let scope = Scope::Delta { base };
             let contents = contents(self.ca, frame, scope, None);
             crls.push(
-                self.make(CrlScope::Delta, &contents, None, &changed)
+                self.make(CrlScope::Delta, &contents, None, &changed, lists.as_of)
                     .await?,
             );
         }
@@ -169,7 +173,10 @@ impl<S: Signer> Build<'_, S> {
             let scope = Scope::Partition { uri };
             let contents = contents(self.ca, frame, scope, None);
             let scope = CrlScope::Partition(uri.clone());
-            crls.push(self.make(scope, &contents, known, entries).await?);
+            crls.push(
+                self.make(scope, &contents, known, entries, lists.as_of)
+                    .await?,
+            );
         }
         Ok(crls)
     }
@@ -181,6 +188,7 @@ impl<S: Signer> Build<'_, S> {
         contents: &CrlContents<'_>,
         before: Option<&Entries>,
         entries: &Entries,
+        as_of: u64,
     ) -> Result<Made, Failure> {
         let tbs = block_in_place(|| tbs(contents, entries));
         let request = SignCrl {
@@ -209,6 +217,8 @@ impl<S: Signer> Build<'_, S> {
             Gate {
                 ledger: self.ledger,
                 issuer: self.issuer,
+                answers: self.answers,
+                as_of,
                 now: self.clock.now(),
             }
             .judge(&scope, before.len(), &changes)

@@ -7,10 +7,16 @@ use pki::crl::build::CrlEntry;
 use pki::crl::{Crl, Entries, EntryChange};
 use pki::{RevocationReason, Time, Violation};
 
+use super::ocsp::Answers;
+
 /// Judges how a CRL differs from the one before. The cost follows the number of differences.
 pub(super) struct Gate<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) issuer: &'a Issuer,
+    /// What OCSP says, if that is known.
+    pub(super) answers: Option<&'a Answers>,
+    /// The event of the ledger up to which the CRL holds everything.
+    pub(super) as_of: u64,
     pub(super) now: Time,
 }
 
@@ -110,7 +116,9 @@ impl Gate<'_> {
                 if let Some(before) = before {
                     not_rewritten(before, after)?;
                 }
-                agrees(after, status)
+                agrees(after, status)?;
+                self.answers
+                    .map_or(Ok(()), |answers| answers.agree(after, self.as_of))
             }
             (None, None) => Ok(()),
         }

@@ -243,6 +243,7 @@ impl World {
             imported: self.path("imported"),
             ledger: self.ledger.clone(),
             metrics: Metrics::new(&registry, clock).unwrap(),
+            ocsp_trust: None,
             publication: self.path("publication"),
             publication_key: Arc::clone(&self.key),
             signer: self.signer.clone(),
