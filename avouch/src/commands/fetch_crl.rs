@@ -32,11 +32,11 @@ pub(crate) async fn fetch_crl(options: &FetchCrlOptions) -> Result<Outcome> {
         now: SystemClock.now(),
     };
     let kept = Kept::read(&options.out, &judge)?;
-    let mut transfer = Transfer::new(options);
+    let transfer = Transfer::new(options);
     let found = Fetch {
         judge: &judge,
         kept: &kept,
-        transfer: &mut transfer,
+        transfer: &transfer,
         url: &options.url,
     }
     .newest()
@@ -72,7 +72,7 @@ pub(crate) async fn fetch_crl(options: &FetchCrlOptions) -> Result<Outcome> {
 
 /// What there is.
 enum Found {
-    New { crl: Crl, note: Note, how: How },
+    New { crl: Box<Crl>, note: Note, how: How },
     Unchanged,
 }
 
@@ -85,12 +85,12 @@ enum How {
 struct Fetch<'a> {
     judge: &'a Judge,
     kept: &'a Kept,
-    transfer: &'a mut Transfer,
+    transfer: &'a Transfer,
     url: &'a str,
 }
 
 impl Fetch<'_> {
-    async fn newest(&mut self) -> Result<Found> {
+    async fn newest(&self) -> Result<Found> {
         if let Some(found) = self.by_difference().await {
             return Ok(found);
         }
@@ -104,7 +104,7 @@ impl Fetch<'_> {
     }
 
     /// `None` if it cannot be had that way, whatever the reason.
-    async fn by_difference(&mut self) -> Option<Found> {
+    async fn by_difference(&self) -> Option<Found> {
         let old = self.kept.current(self.judge.now)?;
         let from = old.number()?;
         let url = format!("{}.diff?from={from}", self.url.strip_suffix(".crl")?);
@@ -147,7 +147,11 @@ impl Fetch<'_> {
         self.judge.not_older(&crl, self.kept.crl.as_ref())?;
         note.sha256 = kept::sha256_hex(der);
         note.url = self.url.to_owned();
-        Ok(Found::New { crl, note, how })
+        Ok(Found::New {
+            crl: Box::new(crl),
+            note,
+            how,
+        })
     }
 }
 

@@ -109,13 +109,14 @@ impl Site {
     }
 }
 
-/// Revoked over three years, at any time of the day.
+/// Revoked over three years, within three months of their issuance, at any time of the day.
 fn index_txt(serials: Serials, revoked: u32) -> String {
     let mut text = String::new();
     for number in 0..revoked + TO_REVOKE {
         let serial = serials.serial(number);
-        let seconds = u64::from(number).wrapping_mul(2_654_435_761) % 86_400;
-        let days = u64::from(number) * 1000 / u64::from(revoked + TO_REVOKE);
+        let random = mixed(number);
+        let seconds = random % 86_400;
+        let days = u64::from(number) * 900 / u64::from(revoked + TO_REVOKE) + (random >> 32) % 100;
         let time = format!(
             "{:02}{:02}{:02}{:02}{:02}{:02}Z",
             23 + days / 336,
@@ -137,4 +138,12 @@ fn index_txt(serials: Serials, revoked: u32) -> String {
         .unwrap();
     }
     text
+}
+
+/// A number that looks random (SplitMix64); the same at every run.
+fn mixed(number: u32) -> u64 {
+    let mut mixed = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }

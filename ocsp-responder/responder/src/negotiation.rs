@@ -92,7 +92,8 @@ fn quality(parameter: &str) -> Option<Weight> {
     if !name.trim().eq_ignore_ascii_case("q") {
         return None;
     }
-    let (whole, decimals) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
+    let value = value.trim();
+    let (whole, decimals) = value.split_once('.').unwrap_or((value, ""));
     let valid = decimals.len() <= 3 && decimals.bytes().all(|digit| digit.is_ascii_digit());
     let decimals: Weight = format!("{decimals:0<3}").parse().ok()?;
     match (whole, valid) {
