@@ -1,5 +1,6 @@
 //! The log of differences that lead to the CRL (`pki::crl::difference`).
 
+use pki::CrlNumber;
 use pki::crl::Crl;
 use pki::crl::difference::{self, CONTENT_TYPE, DifferenceError, Log};
 use publication::{NewObject, Refusal, Source};
@@ -43,13 +44,15 @@ fn continued(before: &Before<'_>, crl: &Crl, sha256: &str) -> Result<Vec<u8>, Pr
         return older.ok_or(Problem::None);
     }
     let older = older.as_deref().map(Log::read).transpose()?;
-    let old = before.publisher.object_bytes(before.crl)?;
-    let from = Crl::from_der(&old)
-        .ok()
-        .and_then(|old| old.number().cloned());
+    let from: Option<CrlNumber> = before
+        .crl
+        .details
+        .get("number")
+        .and_then(|number| number.parse().ok());
     let (Some(from), Some(number)) = (from, crl.number()) else {
         return Err(Problem::Unnumbered);
     };
+    let old = before.publisher.object_bytes(before.crl)?;
     let changes = difference::between(&old, crl.der())?;
     let log = difference::next(number, crl.der(), &from, changes, older.as_ref())?;
     proven(&log, &old, &from, crl)?;
@@ -58,7 +61,7 @@ fn continued(before: &Before<'_>, crl: &Crl, sha256: &str) -> Result<Vec<u8>, Pr
 
 /// Nothing is published unproven (V9): the newest step leads from the CRL before to this one. The older steps were
 /// proven when they were the newest.
-fn proven(log: &[u8], old: &[u8], from: &pki::CrlNumber, crl: &Crl) -> Result<(), Problem> {
+fn proven(log: &[u8], old: &[u8], from: &CrlNumber, crl: &Crl) -> Result<(), Problem> {
     let step = Log::read(log)?
         .prefixes()
         .find(|(number, _)| *number == from)
