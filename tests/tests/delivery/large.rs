@@ -81,6 +81,7 @@ fn a_hundred_revocations_move_less_than_ten_kilobytes() {
         curl(&system, &url, &[]).body
     );
     let unchanged = fetch();
+    println!("{unchanged}");
     assert!(unchanged["received"].as_u64() < Some(600), "{unchanged}");
 }
 
