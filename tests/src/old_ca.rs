@@ -237,7 +237,7 @@ impl OldCa {
 
     fn gencrl(&self, configuration: &str, number: u32, seconds: u32) -> Vec<u8> {
         let even = |text: String| {
-            if text.len() % 2 == 0 {
+            if text.len().is_multiple_of(2) {
                 text
             } else {
                 format!("0{text}")

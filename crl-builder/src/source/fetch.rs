@@ -82,7 +82,7 @@ impl Fetcher {
 
     /// It brought what is good: a CRL with that hash, or the news that there is none.
     pub(crate) fn succeeded(&mut self, known: Option<([u8; 32], Validators)>) {
-        self.known = known.or(self.known.take());
+        self.known = known.or_else(|| self.known.take());
         self.failures = 0;
         self.trouble = None;
     }

@@ -59,7 +59,7 @@ impl ListFile {
 
     /// Replaces it, durably and as a whole.
     pub(crate) fn save(&self, der: &[u8]) -> Result<(), Failure> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let directory = self.path.parent().unwrap_or_else(|| Path::new("."));
         let new = self.path.with_extension("new");
         let write = || {
             std::fs::create_dir_all(directory)?;
