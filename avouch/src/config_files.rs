@@ -136,7 +136,7 @@ fn crl_builder(data: &DataDir, settings: &Settings<'_>) -> String {
          publication_key = {}\n\
          # Signs the manifests of OCSP answers, with which CRLs are compared before they are published.\n\
          ocsp_public_key = \"{}\"\n\
-         # CRLs of CAs whose key is elsewhere, served as they are.\n\
+         # CRLs of CAs whose key is elsewhere: put there, or fetched.\n\
          imported = {}\n\
          # As in certificates; delta CRLs are announced below it.\n\
          base_url = \"{}\"\n\

@@ -18,7 +18,7 @@ use telemetry::DaemonConfig;
 ///     publication_key = "/srv/avouch/crl-builder/publication.key"
 ///     ## Signs the manifests of OCSP answers, with which CRLs are compared before they are published.
 ///     ocsp_public_key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-///     ## {issuer}.crl of CAs whose key is elsewhere, served as they are.
+///     ## {issuer}.crl and {issuer}.delta.crl of CAs whose key is elsewhere: put there, or fetched.
 ///     imported = "/srv/avouch/crl-builder/imported"
 ///     ## Whether such a CRL may be signed with SHA-1. `avouch import ca` has asked that before it put one there.
 ///     accept_sha1 = true
@@ -43,7 +43,7 @@ pub struct Config {
     /// The Ed25519 public key (in hexadecimal) of those who publish OCSP answers; CRLs are compared with the answers.
     #[serde(default)]
     pub ocsp_public_key: Option<String>,
-    /// The directory of imported CRLs.
+    /// The directory of CRLs that others sign: `{issuer}.crl`, `{issuer}.delta.crl`.
     pub imported: PathBuf,
     /// Whether imported CRLs may be signed with SHA-1.
     #[serde(default = "yes")]

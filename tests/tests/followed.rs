@@ -319,6 +319,11 @@ fn service_ends_with_its_source_and_comes_back() {
         curl(&world.system, &url, &[]).status
     };
     wait_for(|| ready("old") == 503);
+    let status = world.system.avouch(&["status", "--json"]).stdout;
+    assert!(
+        status.contains("source: its CRLs were to be relied on until"),
+        "{status}"
+    );
     assert_eq!(ready("member"), 200);
     wait_for(|| world.neighbour_says(url, &neighbour).contains(": good"));
 

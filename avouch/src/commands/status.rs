@@ -106,6 +106,7 @@ impl IssuerStatus {
             crl.number.get_or_insert_with(|| last.number.to_string());
             crl.count.get_or_insert(last.entries);
         }
+        problems.extend(source_problem(ledger, issuer, now).await?);
         Ok(Self {
             name: issuer.name.clone(),
             signs: issuer.signs,
@@ -128,6 +129,25 @@ impl IssuerStatus {
             "problems": self.problems,
         })
     }
+}
+
+/// Why nothing can be said of an issuer whose CRLs come from elsewhere.
+async fn source_problem(ledger: &Ledger, issuer: &Issuer, now: Time) -> Result<Option<String>> {
+    let policy = &issuer.policy.source;
+    if !policy.is_followed() {
+        return Ok(None);
+    }
+    let source = ledger.source(&issuer.name).await?;
+    let ends = source.map(|source| source.ends(policy));
+    Ok(match ends {
+        None => {
+            Some("source: no CRL has been taken in yet; see DIR/run/crl-builder.log".to_owned())
+        }
+        Some(ends) if ends <= now => Some(format!(
+            "source: its CRLs were to be relied on until {ends}; see DIR/run/crl-builder.log"
+        )),
+        Some(_) => None,
+    })
 }
 
 impl Published {

@@ -13,6 +13,7 @@ use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 const CONNECTING: Duration = Duration::from_secs(10);
 const MOST_REDIRECTIONS: usize = 5;
@@ -71,7 +72,8 @@ pub(crate) async fn get(
 async fn follow(url: &str, known: &Validators, limit: usize) -> Result<Fetched, FetchError> {
     let mut url = absolute(url)?;
     for _ in 0..=MOST_REDIRECTIONS {
-        let response = ask(&url, known).await?;
+        // The connection ends with its handle, whatever its other end does.
+        let (response, _connection) = ask(&url, known).await?;
         match response.status() {
             StatusCode::OK => return body(response, limit).await,
             // Without a condition a server has no right to say so.
@@ -89,7 +91,10 @@ async fn follow(url: &str, known: &Validators, limit: usize) -> Result<Fetched, 
     Err(FetchError::Redirections)
 }
 
-async fn ask(url: &Uri, known: &Validators) -> Result<Response<Incoming>, FetchError> {
+async fn ask(
+    url: &Uri,
+    known: &Validators,
+) -> Result<(Response<Incoming>, AbortOnDropHandle<hyper::Result<()>>), FetchError> {
     let broken = |error: hyper::Error| FetchError::Broken(error.to_string());
     let unusable = || FetchError::Url(url.to_string());
     let authority = url.authority().ok_or_else(unusable)?;
@@ -114,9 +119,10 @@ async fn ask(url: &Uri, known: &Validators) -> Result<Response<Incoming>, FetchE
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
-    // Ends when the body has been read or dropped; what goes wrong on it fails the request too.
-    tokio::spawn(connection);
-    sender.send_request(request).await.map_err(broken)
+    // What goes wrong on it fails the request too.
+    let connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let response = sender.send_request(request).await.map_err(broken)?;
+    Ok((response, connection))
 }
 
 async fn body(response: Response<Incoming>, limit: usize) -> Result<Fetched, FetchError> {
