@@ -134,7 +134,7 @@ impl Edge {
     ) {
         let Some(serial) = row
             .map(|row| row.serial)
-            .or(entry.map(|entry| entry.serial))
+            .or_else(|| entry.map(|entry| entry.serial))
         else {
             return;
         };

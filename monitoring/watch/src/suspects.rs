@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ledger::StatusRow;
 
 use crate::difference::{Difference, Product, entry_text};
-use crate::edge::{Edge, Fetched, Silence};
+use crate::edge::{Edge, Fetched};
 use crate::findings::{Key, Turn};
 use crate::judge::{self, Said, row_text};
 use crate::lists::{as_a_whole, in_list};
@@ -38,10 +38,8 @@ impl Edge {
                 None => None,
             };
             if key.product == Product::Crl && !fetched.contains_key(&key.issuer) {
-                let fresh = match self.crl(subject).await {
-                    Ok(fresh) => Some(fresh),
-                    Err(Silence::Away(_) | Silence::Refusal(_)) => None,
-                };
+                // An edge that says nothing is asked again.
+                let fresh = self.crl(subject).await.ok();
                 fetched.insert(Arc::clone(&key.issuer), fresh);
             }
             let fresh = fetched.get(&key.issuer).and_then(Option::as_ref);

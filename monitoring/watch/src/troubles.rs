@@ -30,7 +30,7 @@ impl Troubles {
         // Unwrap safety: nothing panics while the lock is held.
         let mut now = self.now.lock().unwrap();
         if now.insert(what.to_owned(), why.to_owned()).is_none() {
-            tracing::error!(edge = self.url, "{what}: {why}");
+            tracing::warn!(edge = self.url, "{what}: {why}");
         }
         self.tell(&now);
     }

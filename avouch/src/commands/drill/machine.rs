@@ -157,7 +157,7 @@ impl Machine {
         })
     }
 
-    /// Waits until everything in the ledger is published; how many answers or entries that are.
+    /// Waits until everything in the ledger is published; how many OCSP answers that are.
     async fn until_published(
         &self,
         kind: Kind,
@@ -173,12 +173,7 @@ impl Machine {
                 {
                     let counts = manifest
                         .objects_of(role)
-                        .filter_map(|object| {
-                            object
-                                .details
-                                .get("answers")
-                                .or(object.details.get("entries"))
-                        })
+                        .filter_map(|object| object.details.get("answers"))
                         .filter_map(|count| count.parse::<u64>().ok());
                     return anyhow::Ok(counts.sum());
                 }
