@@ -4,6 +4,7 @@
 use std::fs;
 
 use e2e::clients::{Verdict, curl};
+use e2e::program::binary;
 use e2e::system::{EC, path};
 use e2e::{OldCa, System, program, wait_for};
 
@@ -60,6 +61,7 @@ fn with_key(key: &str) {
         certificate.header("content-type"),
         Some("application/pkix-cert")
     );
+    everything_agrees(&system);
 }
 
 #[test]
@@ -104,6 +106,7 @@ fn with_its_own_responder() {
     let imported = fs::read_to_string(old.file("ca.crl")).expect("the CRL");
     let imported = pki::pem::decode(&imported, "X509 CRL").expect("PEM");
     assert!(curl(&system, &crl_url, &[]).body == imported);
+    everything_agrees(&system);
 }
 
 /// With neither key nor responder: the command prints a CSR, and its certificate finishes the work.
@@ -135,6 +138,21 @@ fn with_a_responder_certified_by_the_old_ca() {
         .ok();
     wait_for(|| old.ask(&system, system.status_url(), &old.good) == Verdict::Good);
     old.check_statuses(&system, system.status_url());
+    everything_agrees(&system);
+}
+
+/// V7, also of what was taken over: holds, and CRLs that are signed elsewhere or not there at all.
+fn everything_agrees(system: &System) {
+    let config = system.data().join("config/status-watch.toml");
+    let arguments = [
+        "--config",
+        path(&config),
+        "--edge",
+        system.status_url(),
+        "--once",
+    ];
+    let report = program(system.folder(), binary("status-watch"), arguments).ok();
+    assert!(report.stdout.contains("everything agrees"), "{report:#?}");
 }
 
 fn crl_text(system: &System, url: &str) -> String {

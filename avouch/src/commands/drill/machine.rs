@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use ledger::{Issuer, KeyPlace, Ledger, OcspPolicy, Subjects};
+use ledger::{Issuer, KeyPlace, Ledger, Subjects};
 use pki::ocsp::response::CertStatus;
 use pki::{KeyKind, SystemClock};
 
@@ -28,6 +28,9 @@ use crate::up::supervisor::Supervisor;
 
 /// The name of the CA below a root: a root is only what certifies CAs.
 const BELOW: &str = "drill-below";
+const DRILL: &str = "Drill with throw-away keys";
+/// Longer than any drill.
+const DAYS: i64 = 3652;
 
 /// The installation of the drill.
 pub(super) struct Machine {
@@ -190,34 +193,35 @@ impl Machine {
 
 /// The same name, kind of key and policy, and another subject, so that nobody ever takes one for the other.
 fn hierarchy(issuer: &Issuer, key: KeyKind) -> Result<String> {
-    let days = 3652;
     let mut ocsp = issuer.policy.ocsp.clone();
     // A token is not for keys that are thrown away.
     ocsp.responder_key_in = KeyPlace::Software;
-    let ca = |name: &str, below: Option<&str>| -> Result<String> {
-        let line = below.map_or_else(String::new, |above| format!("issuer = \"{above}\"\n"));
-        Ok(format!(
-            "\n[[ca]]\nname = \"{name}\"\nkey = \"{key}\"\nvalidity_days = {days}\n{line}\
-             subject = {{ common_name = \"{name}\", organization = \"Drill with throw-away keys\" }}\n"
-        ))
+    let ca = |name: &str| {
+        let subject = toml::Table::from_iter([
+            ("common_name".to_owned(), name.into()),
+            ("organization".to_owned(), DRILL.into()),
+        ]);
+        toml::Table::from_iter([
+            ("name".to_owned(), name.into()),
+            ("key".to_owned(), key.to_string().into()),
+            ("validity_days".to_owned(), toml::Value::from(DAYS)),
+            ("subject".to_owned(), subject.into()),
+        ])
     };
-    let tables = format!(
-        "[ca.ocsp]\n{}[ca.crl]\n{}",
-        ocsp_table(&ocsp)?,
-        toml::to_string(&issuer.policy.crl)?
-    );
-    let mut text = format!(
-        "base_url = \"http://127.0.0.1\"\n{}{tables}",
-        ca(&issuer.name, None)?
-    );
+    let mut own = ca(&issuer.name);
+    own.insert("ocsp".to_owned(), toml::Value::try_from(&ocsp)?);
+    own.insert("crl".to_owned(), toml::Value::try_from(&issuer.policy.crl)?);
+    let mut cas = vec![toml::Value::from(own)];
     if issuer.policy.subjects == Subjects::CaCertificates {
-        text.push_str(&ca(BELOW, Some(&issuer.name))?);
+        let mut below = ca(BELOW);
+        below.insert("issuer".to_owned(), issuer.name.as_str().into());
+        cas.push(below.into());
     }
-    Ok(text)
-}
-
-fn ocsp_table(policy: &OcspPolicy) -> Result<String> {
-    Ok(toml::to_string(policy)?)
+    let hierarchy = toml::Table::from_iter([
+        ("base_url".to_owned(), "http://127.0.0.1".into()),
+        ("ca".to_owned(), cas.into()),
+    ]);
+    Ok(toml::to_string(&hierarchy)?)
 }
 
 /// Returns when the edge serves the CRL.
