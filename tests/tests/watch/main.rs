@@ -15,18 +15,20 @@ use e2e::{System, wait_for};
 use ledger::{Ground, ImportedCertificate, ImportedStatus, Ledger, RevocationRequest};
 use pki::crl::build::CrlEntry;
 use pki::{Certificate, Clock, RevocationReason, Serial, SystemClock};
-use watcher::{Promise, Watcher, once};
+use watcher::{Promise, Watcher, once, once_at};
 
 /// The promises with room for a machine that is busy with other tests.
 const PATIENT: Promise = Promise {
     ocsp_ms: 20_000,
     crl_ms: 60_000,
     new_ms: 60_000,
+    ocsp_per_second: 2000,
 };
 const IMPATIENT: Promise = Promise {
     ocsp_ms: 3000,
     crl_ms: 3000,
     new_ms: 3000,
+    ocsp_per_second: 2000,
 };
 
 #[test]
@@ -239,6 +241,48 @@ fn answers_that_say_otherwise() {
     let expected = ["date", "extra", "missing", "reason", "status"];
     assert_eq!(kinds, BTreeSet::from(expected), "{report}");
     drop(presigner);
+}
+
+/// A sweep of a large ledger takes hours: killed in the middle, it goes on from there.
+#[test]
+fn a_restart_goes_on_in_the_middle() {
+    let system = System::start(EC);
+    let book = Book::open(&system);
+    book.certify(1..4000);
+    let slow = Promise {
+        ocsp_per_second: 1000,
+        ..PATIENT
+    };
+    let mut watch = Watcher::start(&system, &[system.status_url()], &slow);
+    // A page of a thousand of them at least, which takes two seconds.
+    wait_for(|| watch.metric("avouch_watch_sweep_done", "edge") > 1000.0);
+    watch.written("\"issuer\":\"member\"");
+    watch.kill();
+    watch.again();
+    let mut done = 0.0;
+    wait_for(|| {
+        done = watch.metric("avouch_watch_sweep_done", "edge");
+        done > 0.0
+    });
+    let checked = watch.metric("avouch_watch_checked_total", "product=\"ocsp\"");
+    assert!(
+        checked < done,
+        "asked {checked} times, and {done} are behind"
+    );
+    assert_eq!(watch.ready().0, 200, "{}", watch.ready().1);
+}
+
+/// The CRL lives for 7 days and is renewed after one; nobody renews it here.
+#[test]
+fn a_crl_that_is_not_renewed() {
+    let system = System::start(EC);
+    for (offset, agrees) in [("+1d", true), ("+6d", false)] {
+        let report = once_at(&system, &[system.status_url()], &IMPATIENT, offset);
+        assert_eq!(report.code, i32::from(!agrees), "{report:#?}");
+        let troubles = report.json()["troubles"].to_string();
+        let told = troubles.contains("CRL of member: no newer one has come");
+        assert_eq!(told, !agrees, "{troubles}");
+    }
 }
 
 /// Freshness is told, and nothing of it names a certificate (V13).

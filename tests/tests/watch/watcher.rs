@@ -15,6 +15,7 @@ pub(crate) struct Promise {
     pub(crate) ocsp_ms: u32,
     pub(crate) crl_ms: u32,
     pub(crate) new_ms: u32,
+    pub(crate) ocsp_per_second: u32,
 }
 
 pub(crate) struct Watcher<'a> {
@@ -133,15 +134,38 @@ pub(crate) fn once(system: &System, edges: &[&str], promise: &Promise) -> Finish
     program(system.folder(), binary("status-watch"), arguments)
 }
 
+/// The same with the clock moved, such as `+6d`.
+pub(crate) fn once_at(
+    system: &System,
+    edges: &[&str],
+    promise: &Promise,
+    offset: &str,
+) -> Finished {
+    let folder = configured(system, edges, promise);
+    let config = folder.join("watch.toml");
+    let watch = binary("status-watch");
+    let arguments = [
+        "-f",
+        offset,
+        path(&watch),
+        "--config",
+        path(&config),
+        "--once",
+        "--json",
+    ];
+    program(system.folder(), "faketime", arguments)
+}
+
 fn configured(system: &System, edges: &[&str], promise: &Promise) -> PathBuf {
     let folder = tempfile::tempdir_in(system.folder())
         .expect("a folder")
         .keep();
     let text = format!(
         "ledger = {:?}\nmemory = {:?}\nedges = {edges:?}\npause_seconds = 1\ncrl_every_seconds = 1\n\
-         ocsp_per_second = 2000\n[promise]\nocsp_ms = {}\ncrl_ms = {}\nnew_ms = {}\n[daemon]\nstate_file = {:?}\n",
+         ocsp_per_second = {}\n[promise]\nocsp_ms = {}\ncrl_ms = {}\nnew_ms = {}\n[daemon]\nstate_file = {:?}\n",
         system.data().join("ledger/ledger.sqlite"),
         folder.join("memory.json"),
+        promise.ocsp_per_second,
         promise.ocsp_ms,
         promise.crl_ms,
         promise.new_ms,
