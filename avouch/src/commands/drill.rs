@@ -55,7 +55,13 @@ pub(crate) async fn mass_revoke(data: &DataDir, options: &MassRevokeOptions) -> 
     supervisor.stop(|_, _| ()).await;
     // With everything in it, whatever happened.
     let removed = scratch.close().context("the copy cannot be removed");
-    let report = report?;
+    let report = report.map_err(|error| {
+        if error.is::<Failure>() {
+            error
+        } else {
+            error.context("the drill on the copy, which is removed; nothing real was touched")
+        }
+    })?;
     removed?;
     Ok(report.outcome())
 }

@@ -49,7 +49,7 @@ pub(super) async fn revoke_all(ledger: &Ledger, issuer: &str) -> Result<Revoked>
     let mut progress = Progress::bar("recording the revocations", total);
     let begun = Instant::now();
     let mut after = None;
-    let mut number = 0;
+    let (mut seen, mut number) = (0, 0);
     let mut last = None;
     loop {
         let rows = ledger.statuses(issuer, after, PAGE).await?;
@@ -58,11 +58,12 @@ pub(super) async fn revoke_all(ledger: &Ledger, issuer: &str) -> Result<Revoked>
         let unexpired = |row: &&StatusRow| row.not_after.is_none_or(|end| end > now);
         for row in rows.iter().filter(unexpired) {
             last = Some(row.serial);
+            seen += 1;
             if row.revoked.is_none() {
                 ledger.revoke(&request(issuer, row.serial)).await?;
                 number += 1;
-                progress.set(number);
             }
+            progress.set(seen);
         }
     }
     let took = begun.elapsed();
