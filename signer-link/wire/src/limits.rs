@@ -4,8 +4,8 @@
 pub const CERTIFICATE: usize = 64 * 1024;
 /// A certification request.
 pub const CSR: usize = 64 * 1024;
-/// A TBSCertList that is sent whole.
-pub const CRL: usize = 64 * 1024 * 1024;
+/// A TBSCertList that is sent whole: some six million entries.
+pub const CRL: usize = 256 * 1024 * 1024;
 /// Names of issuers and profiles.
 pub const NAME: usize = 64;
 /// The text of a refusal.
