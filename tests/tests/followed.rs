@@ -177,9 +177,11 @@ fn fetched_verified_and_followed() {
         DAY,
         &[("later", "keyCompromise"), ("held", "removeFromCRL")],
     );
-    server.set("/delta.crl", Gives::Octets(delta));
+    server.set("/delta.crl", Gives::Octets(delta.clone()));
     world.wait_until("later", &Verdict::Revoked);
     world.wait_until("held", &Verdict::Good);
+    let delta_here = format!("{}crl/old.delta.crl", world.system.status_url());
+    wait_for(|| curl(&world.system, &delta_here, &[]).body == delta);
     assert_eq!(world.says("revoked"), Verdict::Revoked);
     world.wait_for_peace();
     let waiting = world.ca.delta(0x20a, 0x209, DAY, &[("good", "superseded")]);

@@ -246,7 +246,7 @@ impl<S: Signer> Worker<S> {
         }
         self.follower.news = false;
         if changed || reread || self.failed.is_some() || self.publisher.current().is_none() {
-            self.publish_complete(as_of)?;
+            self.publish_lists(as_of)?;
         }
         self.failed = None;
         self.tell_source();
@@ -410,7 +410,7 @@ impl<S: Signer> Worker<S> {
         Ok(())
     }
 
-    fn publish_complete(&mut self, as_of: u64) -> Result<(), Failure> {
+    fn publish_lists(&mut self, as_of: u64) -> Result<(), Failure> {
         let too_old = self.follower.not_taken_in.is_some();
         if too_old && self.publisher.current().is_some() {
             return Ok(());
@@ -418,6 +418,7 @@ impl<S: Signer> Worker<S> {
         let shown = self.follower.complete.crl().filter(|_| !too_old);
         let lists = publish::Lists {
             complete: shown,
+            delta: self.follower.applied.as_ref().filter(|_| !too_old),
             ..publish::Lists::default()
         };
         if publish(&mut self.publisher, &self.issuer, lists, as_of)? {

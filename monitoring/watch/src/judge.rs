@@ -78,6 +78,12 @@ pub(crate) fn entry(
     let revoked = row.and_then(|row| Some((row, row.revoked?)));
     let (row, (time, reason), entry) = match (revoked, entry) {
         (None, None) => return None,
+        // A delta CRL may have released it since (RFC 5280 section 5.3.1).
+        (None, Some(entry))
+            if !list.ours && entry.reason == Some(RevocationReason::CertificateHold) =>
+        {
+            return None;
+        }
         (None, Some(_)) => return differs(Kind::Extra),
         (Some(_), None) if !list.ours => return None,
         (Some((row, (time, _))), None) => {

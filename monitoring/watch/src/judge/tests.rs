@@ -162,4 +162,12 @@ fn lists_signed_elsewhere() {
     assert_eq!(entry(Some(&gone), Some(&listed(at(0))), &list, at(2)), None);
     let extra = kind(entry(Some(&good), Some(&listed(at(0))), &list, at(2)));
     assert_eq!(extra, Some(Kind::Extra));
+    let hold = CrlEntry {
+        reason: Some(RevocationReason::CertificateHold),
+        ..listed(at(0))
+    };
+    assert_eq!(entry(Some(&good), Some(&hold), &list, at(2)), None);
+    let ours = ListRules { ours: true, ..list };
+    let extra = kind(entry(Some(&good), Some(&hold), &ours, at(2)));
+    assert_eq!(extra, Some(Kind::Extra));
 }
