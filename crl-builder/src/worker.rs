@@ -61,6 +61,7 @@ pub(crate) struct Worker<S> {
     /// What stands on our own published CRLs; `None` until it is needed first.
     lists: Option<Lists>,
     bases: Bases,
+    opened_at: Time,
     /// When all was last read anew.
     thorough_at: Option<Time>,
     /// The ledger knows less than what is published.
@@ -126,6 +127,7 @@ impl<S: Signer> Worker<S> {
             issuer,
             lists: None,
             bases: Bases::default(),
+            opened_at: shared.clock.now(),
             thorough_at: None,
             restored,
             live,
@@ -214,7 +216,7 @@ impl<S: Signer> Worker<S> {
         }
         self.take_up(occasion).await?;
         let now = self.shared.clock.now();
-        let thorough = self.is_time_to_be_thorough(now);
+        let thorough = self.is_time_to_be_thorough(occasion, now);
         let Shared {
             ledger,
             signer,
@@ -284,11 +286,12 @@ impl<S: Signer> Worker<S> {
         Ok(Duration::ZERO)
     }
 
-    /// At the first build and then as often as CRLs are scheduled, however many revocations come.
-    fn is_time_to_be_thorough(&self, now: Time) -> bool {
+    /// As often as CRLs are scheduled, however many revocations come; none of those waits for the first time.
+    fn is_time_to_be_thorough(&self, occasion: Occasion, now: Time) -> bool {
         let refresh = i64::from(self.issuer.policy.crl.refresh_hours) * 3600;
-        self.thorough_at
-            .is_none_or(|last| now >= last.plus_seconds(refresh) || now < last)
+        let last = self.thorough_at.unwrap_or(self.opened_at);
+        let first = self.thorough_at.is_none() && occasion != Occasion::Changed;
+        first || now >= last.plus_seconds(refresh) || now < last
     }
 
     /// Before the first build: what is published is what the next CRL is compared with. A ledger that has forgotten some

@@ -15,7 +15,9 @@ pub(crate) fn entry(count: u64, index: u64) -> CrlEntry {
     CrlEntry {
         serial: Population::random(7, count).serial(index),
         revocation_date: Time::from_unix(1_750_000_000 + (index % 30_000_000) as i64),
-        reason: index.is_multiple_of(3).then_some(RevocationReason::KeyCompromise),
+        reason: index
+            .is_multiple_of(3)
+            .then_some(RevocationReason::KeyCompromise),
         invalidity_date: None,
     }
 }

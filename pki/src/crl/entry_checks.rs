@@ -254,8 +254,7 @@ fn reason(entry: &RawEntry<'_>) -> Option<RevocationReason> {
     reason_code(entry).and_then(RevocationReason::from_code)
 }
 
-/// Puts the entry before a message.
-fn of(entry: &RawEntry<'_>) -> impl FnOnce(String) -> String {
-    let entry = entry.serial_text();
-    move |message| format!("{entry}: {message}")
+/// Puts the entry before a message, once there is one: a CRL has millions of entries that are well.
+fn of<'e, 'a>(entry: &'e RawEntry<'a>) -> impl FnOnce(String) -> String + use<'e, 'a> {
+    move |message| format!("{}: {message}", entry.serial_text())
 }

@@ -11,8 +11,12 @@ fn entry(number: u32, date: i64) -> CrlEntry {
     CrlEntry {
         serial: serial(number),
         revocation_date: Time::from_unix(1_700_000_000 + date),
-        reason: number.is_multiple_of(3).then_some(RevocationReason::KeyCompromise),
-        invalidity_date: number.is_multiple_of(5).then(|| Time::from_unix(1_600_000_000)),
+        reason: number
+            .is_multiple_of(3)
+            .then_some(RevocationReason::KeyCompromise),
+        invalidity_date: number
+            .is_multiple_of(5)
+            .then(|| Time::from_unix(1_600_000_000)),
     }
 }
 
