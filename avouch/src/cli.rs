@@ -496,7 +496,8 @@ pub(crate) struct AllowCrlOptions {
     /// The issuer's name
     pub(crate) issuer: String,
 
-    /// What the refusal is called
+    /// What the refusal is called: 16 hexadecimal digits
+    #[arg(value_parser = refusal)]
     pub(crate) refusal: String,
 
     /// Who allows it
@@ -510,6 +511,16 @@ pub(crate) struct AllowCrlOptions {
     /// Why, in one line; goes into the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) why: String,
+}
+
+fn refusal(text: &str) -> Result<String, String> {
+    let hexadecimal = text.len() == 16 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
+    match hexadecimal {
+        true => Ok(text.to_ascii_lowercase()),
+        false => {
+            Err("a refusal is called by 16 hexadecimal digits; `avouch status` shows it".to_owned())
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -301,11 +301,6 @@ impl<S: Signer> Worker<S> {
             && let Some((crl, as_of)) = live::read(&self.publisher)?
         {
             let lists = block_in_place(|| Lists::of_published(&crl, as_of));
-            let unfit = |violation| Failure::Unfit {
-                what: "what follows the published CRL".to_owned(),
-                violation,
-            };
-            let lists = lists.map_err(unfit)?;
             self.bases = Bases::of_published(&crl, &lists.complete);
             self.lists = Some(lists);
         }

@@ -15,19 +15,26 @@ use crate::{operator, records};
 
 pub(crate) async fn add(data: &DataDir, options: &AddOperatorOptions) -> Result<Outcome> {
     let ledger = records::open(data).await?;
-    let key = match options.key.exists() {
-        true => load(&options.key)?,
-        false => {
-            let key = SigningKey::generate(KeyKind::Ed25519)?;
-            key.save_plain(&options.key)?;
-            key
-        }
+    let is_new = !options.key.exists();
+    let key = match is_new {
+        true => SigningKey::generate(KeyKind::Ed25519)?,
+        false => load(&options.key)?,
     };
     let added = Operator {
         name: options.name.clone(),
         public_key: key.public_key().spki_der().to_vec(),
     };
-    ledger.add_operator(&added, &operator::actor()).await?;
+    added.validate()?;
+    if is_new {
+        key.save_plain(&options.key)?;
+    }
+    if let Err(error) = ledger.add_operator(&added, &operator::actor()).await {
+        if is_new {
+            // It is nobody's.
+            std::fs::remove_file(&options.key)?;
+        }
+        return Err(error.into());
+    }
     let text = format!(
         "The signature of {} counts from now on; the key in {} is theirs alone.",
         added.name,
@@ -70,7 +77,8 @@ pub(crate) async fn allow_crl(data: &DataDir, options: &AllowCrlOptions) -> Resu
     let signatures = ledger.allow_crl(&allowance).await?;
     let text = match signatures {
         1 => "Recorded. A second operator must allow it too, within a day.".to_owned(),
-        _ => "Recorded. The CRL is published with the next attempt, within a minute.".to_owned(),
+        _ => "Recorded. If that is what is refused, the CRL is published with the next attempt, within a minute."
+            .to_owned(),
     };
     Ok(Outcome::new(
         json!({ "refusal": allowance.refusal, "operators": signatures }),

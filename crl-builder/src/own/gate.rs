@@ -1,13 +1,19 @@
 //! What a CRL of ours must be before it is published, besides what any CRL must be (V7, CRL-31): nothing that was
 //! revoked is forgotten, nothing that was said is said otherwise, and every change is one that the ledger knows.
 
+use std::collections::HashMap;
+
 use aws_lc_rs::digest;
 use ledger::{CrlScope, Issuer, Ledger, LedgerError, StatusRow};
 use pki::crl::build::CrlEntry;
 use pki::crl::{Crl, Entries, EntryChange};
-use pki::{RevocationReason, Time, Violation};
+use pki::{RevocationReason, Serial, Time, Violation};
 
 use super::ocsp::Answers;
+
+/// With more changes than this, all revocations are read.
+const MANY: usize = 2000;
+const PAGE: u32 = 20_000;
 
 /// Judges how a CRL differs from the one before. The cost follows the number of differences.
 pub(super) struct Gate<'a> {
@@ -63,9 +69,9 @@ impl Gate<'_> {
         found.extend(self.plausible(entries_before, changes).err());
         let mut id = digest::Context::new(&digest::SHA256);
         id.update(format!("{name}\n{scope}\n{entries_before}\n").as_bytes());
+        let statuses = self.statuses(changes).await?;
         for change in changes {
-            let status = self.ledger.status(name, &change.serial).await?;
-            if let Err(violation) = self.change(change, status.as_ref()) {
+            if let Err(violation) = self.change(change, statuses.get(&change.serial)) {
                 id.update(violation.to_string().as_bytes());
                 found.push(violation);
             }
@@ -90,6 +96,32 @@ impl Gate<'_> {
             id,
             may_be_allowed,
         }))
+    }
+
+    /// What the ledger says of the certificates concerned. Asking for each by itself takes too long if there are many.
+    async fn statuses(
+        &self,
+        changes: &[EntryChange],
+    ) -> Result<HashMap<Serial, StatusRow>, LedgerError> {
+        let name = &self.issuer.name;
+        let mut known = HashMap::new();
+        if changes.len() > MANY {
+            let mut after = None;
+            loop {
+                let rows = self.ledger.revoked_after(name, after, PAGE).await?;
+                let Some(last) = rows.last() else { break };
+                after = Some(last.status.serial);
+                known.extend(rows.iter().map(|row| (row.status.serial, row.status)));
+            }
+        }
+        for change in changes {
+            if !known.contains_key(&change.serial)
+                && let Some(status) = self.ledger.status(name, &change.serial).await?
+            {
+                known.insert(change.serial, status);
+            }
+        }
+        Ok(known)
     }
 
     /// More at once than was ever seen is more often a mistake than true.
@@ -210,4 +242,49 @@ fn agrees(entry: &CrlEntry, status: Option<&StatusRow>) -> Result<(), Violation>
 
 fn reason(entry: &CrlEntry) -> RevocationReason {
     entry.reason.unwrap_or(RevocationReason::Unspecified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THEN: Time = Time::from_unix(1_800_000_000);
+
+    fn entry() -> CrlEntry {
+        CrlEntry {
+            serial: Serial::from_be_bytes(&[7]).unwrap(),
+            revocation_date: THEN,
+            reason: None,
+            invalidity_date: None,
+        }
+    }
+
+    fn status(revoked: Option<(Time, RevocationReason)>) -> StatusRow {
+        StatusRow {
+            serial: entry().serial,
+            not_after: None,
+            revoked,
+            invalidity_date: None,
+        }
+    }
+
+    /// An error in what is kept between builds would show as an entry that the ledger knows otherwise.
+    #[test]
+    fn the_ledger_has_the_last_word() {
+        let right = status(Some((THEN, RevocationReason::Unspecified)));
+        assert_eq!(agrees(&entry(), Some(&right)), Ok(()));
+        let other_time = THEN.plus_seconds(1);
+        for wrong in [
+            None,
+            Some(status(None)),
+            Some(status(Some((other_time, RevocationReason::Unspecified)))),
+            Some(status(Some((THEN, RevocationReason::Superseded)))),
+            Some(StatusRow {
+                invalidity_date: Some(THEN),
+                ..right
+            }),
+        ] {
+            assert_eq!(agrees(&entry(), wrong.as_ref()).unwrap_err().rule, "V7");
+        }
+    }
 }

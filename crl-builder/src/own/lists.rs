@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger::{CrlPolicy, CrlRow, Ledger, LedgerError};
 use pki::crl::build::CrlEntry;
 use pki::crl::{Crl, Entries};
-use pki::{RevocationReason, Serial, Time, Violation};
+use pki::{RevocationReason, Serial, Time};
 
 const PAGE: u32 = 20_000;
 const HOUR: i64 = 3600;
@@ -30,18 +30,16 @@ type Changes = BTreeMap<Serial, Option<CrlEntry>>;
 
 impl Lists {
     /// Starts from what is published.
-    pub(crate) fn of_published(crl: &Crl, as_of: u64) -> Result<Self, Violation> {
-        let complete = match Entries::read(crl.encoded_entries()) {
-            Ok(entries) => entries,
-            // Made by somebody else, for a CA that was taken over: other order, other encoding.
-            Err(_) => crl.entries().collect::<Result<_, _>>()?,
-        };
-        Ok(Self {
-            complete,
+    pub(crate) fn of_published(crl: &Crl, as_of: u64) -> Self {
+        let complete = Entries::read(crl.encoded_entries());
+        Self {
+            // Made by somebody else, for a CA that was taken over: other order, other encoding, and perhaps entries that no
+            // certificate could have.
+            complete: complete.unwrap_or_else(|_| crl.entries().flatten().collect()),
             partitions: BTreeMap::new(),
             as_of,
             left_until: NEVER,
-        })
+        }
     }
 
     /// Reads all of it from the ledger, also what has ended.

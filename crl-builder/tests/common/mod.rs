@@ -16,7 +16,7 @@ use pki::crl::Crl;
 use pki::{
     Certificate, Clock, KeyKind, ManualClock, RevocationReason, Serial, SignatureAlgorithm, Time,
 };
-use publication::{Directory, Manifest, Trust};
+use publication::{Directory, Manifest, Publisher, Trust};
 use signer_client::{RefusalCode, SignCrl, SignerError};
 use telemetry::{Health, Readiness, Stopper};
 use tokio::task::JoinHandle;
@@ -231,6 +231,13 @@ impl World {
         self.ledger.revoke(&request).await.unwrap();
     }
 
+    /// A publisher with the key that the builder has.
+    pub(crate) fn publisher(&self, channel: &str) -> Publisher {
+        let clock = Arc::new(self.clock.clone());
+        let (public_key, signer) = (self.key.public(), self.key.signer());
+        Publisher::open(self.path("publication"), channel, public_key, signer, clock).unwrap()
+    }
+
     pub(crate) fn start(&self) -> Running {
         let registry = prometheus::Registry::new();
         let health = Health::new();
@@ -243,7 +250,10 @@ impl World {
             imported: self.path("imported"),
             ledger: self.ledger.clone(),
             metrics: Metrics::new(&registry, clock).unwrap(),
-            ocsp_trust: None,
+            ocsp_trust: Some(Trust {
+                prefix: "ocsp/".to_owned(),
+                public_key: self.key.public(),
+            }),
             publication: self.path("publication"),
             publication_key: Arc::clone(&self.key),
             signer: self.signer.clone(),

@@ -232,21 +232,15 @@ impl Writer {
             self.close();
         }
         self.octets.extend_from_slice(encoded);
-        self.begun(serial);
+        self.len += 1;
+        self.first.get_or_insert(serial);
     }
 
     fn change(&mut self, serial: Serial, change: Option<&CrlEntry>) {
         let Some(entry) = change else { return };
-        if self.octets.len() >= PIECE {
-            self.close();
-        }
-        append_entry(&mut self.octets, entry);
-        self.begun(serial);
-    }
-
-    fn begun(&mut self, serial: Serial) {
-        self.len += 1;
-        self.first.get_or_insert(serial);
+        let mut encoded = Vec::new();
+        append_entry(&mut encoded, entry);
+        self.push(serial, &encoded);
     }
 
     /// Takes a piece as it is.

@@ -15,6 +15,7 @@ use e2e::system::{EC, path, signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::book::ISSUER;
 use crate::random::Random;
 
 /// The daemons, each killed at each of its points.
@@ -82,6 +83,11 @@ impl Machine {
                 "--base-url",
                 &base_url,
             ])
+            .ok();
+        // Every kind of CRL.
+        let kinds = ["--set", "crl.deltas=true", "--set", "crl.partitions=2"];
+        machine
+            .avouch(&[&["policy", ISSUER][..], &kinds].concat())
             .ok();
         machine.up();
         machine

@@ -35,6 +35,8 @@ const NEWEST: usize = 8;
 pub(crate) struct Seen {
     pub(crate) statuses: HashMap<Serial, CertStatus>,
     pub(crate) crl: Option<(CrlNumber, Vec<u8>)>,
+    delta: Option<(CrlNumber, Vec<u8>)>,
+    deltas: usize,
     answers: usize,
     unanswered: usize,
     crls: usize,
@@ -126,8 +128,8 @@ impl Watcher {
 impl Seen {
     pub(crate) fn tell(&self) -> String {
         let mut text = format!(
-            "{} OCSP answers and {} CRLs were served and verified",
-            self.answers, self.crls
+            "{} OCSP answers, {} complete and {} delta CRLs were served and verified",
+            self.answers, self.crls, self.deltas
         );
         let _ = write!(text, "; {} times nobody answered", self.unanswered);
         text
@@ -255,39 +257,76 @@ impl Look {
                 Some(answer) if answer.status == 200 => self.judge_crl(&answer.body),
                 Some(answer) => self.fault(format!("HTTP {} for the CRL", answer.status)),
             }
+            // There is none before the second CRL.
+            if let Some(answer) = http::get(&self.address, &format!("/crl/{ISSUER}.delta.crl"))
+                && answer.status == 200
+            {
+                self.judge_delta(&answer.body);
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     fn judge_crl(&self, der: &[u8]) {
         let last = self.with_seen(|seen| seen.crl.clone());
+        if let Some(number) = self.judge_list(der, Scope::Complete, last) {
+            self.with_seen(|seen| {
+                seen.crls += 1;
+                seen.crl = Some((number, der.to_vec()));
+            });
+        }
+    }
+
+    fn judge_delta(&self, der: &[u8]) {
+        let last = self.with_seen(|seen| seen.delta.clone());
+        let delta = Crl::from_der(der).expect("a delta CRL");
+        let Some(base) = delta.base_number() else {
+            return self.fault("a delta CRL that is none".to_owned());
+        };
+        if let Some(number) = self.judge_list(der, Scope::Delta { base }, last) {
+            self.with_seen(|seen| {
+                seen.deltas += 1;
+                seen.delta = Some((number, der.to_vec()));
+            });
+        }
+    }
+
+    /// The number of a CRL that was not seen before and follows the last one.
+    fn judge_list(
+        &self,
+        der: &[u8],
+        scope: Scope<'_>,
+        last: Option<(CrlNumber, Vec<u8>)>,
+    ) -> Option<CrlNumber> {
         if last.as_ref().is_some_and(|(_, last)| last == der) {
-            return;
+            return None;
         }
         let expected = crl_verify::Expected {
             ca: &self.ca,
             now: SystemClock.now(),
-            scope: Scope::Complete,
+            scope,
             previous: None,
             profile: Profile::Own(OwnRules::default()),
         };
         let verified = match verify_crl(der, &expected) {
             Ok(verified) => verified,
-            Err(violation) => return self.fault(format!("CRL: {violation}")),
+            Err(violation) => {
+                self.fault(format!("{scope:?} CRL: {violation}"));
+                return None;
+            }
         };
         let Some(number) = verified.crl.number().cloned() else {
-            return self.fault("a CRL without a number".to_owned());
+            self.fault("a CRL without a number".to_owned());
+            return None;
         };
         if let Some((before, _)) = last
             && number <= before
         {
-            return self.fault(format!(
-                "CRL number {before} and then, with other content, {number}"
+            self.fault(format!(
+                "{scope:?} CRL number {before} and then, with other content, {number}"
             ));
+            return None;
         }
-        self.with_seen(|seen| {
-            seen.crls += 1;
-            seen.crl = Some((number, der.to_vec()));
-        });
+        Some(number)
     }
 }

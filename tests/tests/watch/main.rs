@@ -216,7 +216,8 @@ fn answers_that_say_otherwise() {
             format!("UPDATE revocation SET reason = 1 WHERE {}", at(3)),
             format!("DELETE FROM certificate WHERE {}", at(4)),
             format!(
-                "INSERT INTO revocation SELECT issuer, x'05{}', seq, time, reason, ground, actor, NULL, NULL \
+                "INSERT INTO revocation (issuer, serial, seq, time, reason, ground, actor, case_reference, invalidity_date) \
+                 SELECT issuer, x'05{}', seq, time, reason, ground, actor, NULL, NULL \
                  FROM revocation WHERE {}",
                 serial(5),
                 at(3)

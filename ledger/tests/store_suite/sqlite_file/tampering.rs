@@ -18,7 +18,7 @@ async fn tampering_is_found() {
         "UPDATE revocation SET time = time + 1 WHERE ground <> 'imported'",
         "UPDATE revocation SET actor = 'nobody' WHERE ground <> 'imported'",
         "DELETE FROM revocation WHERE ground <> 'imported'",
-        "INSERT INTO revocation SELECT issuer, serial, seq, 5, 1, 'support', 'x', NULL, NULL FROM certificate WHERE serial NOT IN (SELECT serial FROM revocation) LIMIT 1",
+        "INSERT INTO revocation (issuer, serial, seq, time, reason, ground, actor, case_reference, invalidity_date) SELECT issuer, serial, seq, 5, 1, 'support', 'x', NULL, NULL FROM certificate WHERE serial NOT IN (SELECT serial FROM revocation) LIMIT 1",
         "INSERT INTO change SELECT max(seq) + 1, 5, 1, 3, NULL FROM change",
         "DELETE FROM change WHERE seq = 2",
         "UPDATE document SET der = zeroblob(10)",
