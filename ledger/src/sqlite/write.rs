@@ -34,7 +34,15 @@ pub(super) struct Act<'a> {
 
 impl<'a> Write<'a> {
     pub(super) async fn begin(store: &'a SqliteStore, at: Time) -> Result<Self, LedgerError> {
-        let mut transaction = store.writer.begin_with("BEGIN IMMEDIATE").await?;
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let mut transaction = match store.writer.begin_with(BEGIN).await {
+            // SQLite itself has rolled back when the disk was full, and the connection does not know: a new one does.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                store.writer.acquire().await?.close().await?;
+                store.writer.begin_with(BEGIN).await?
+            }
+            begun => begun?,
+        };
         let last = super::changes::head_on(&mut transaction).await?;
         Ok(Self {
             store,
@@ -130,5 +138,41 @@ impl<'a> Write<'a> {
 fn ring(store: &SqliteStore, seq: u64) {
     if let Err(error) = store.bell_file.write_all_at(&seq.to_be_bytes(), 0) {
         tracing::warn!(%error, bell = %store.bell.display(), "waiting processes were not woken; they will look by themselves");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, query_scalar};
+
+    use super::*;
+    use crate::sqlite::keys;
+
+    /// A disk that was full is no reason to refuse anything once there is room.
+    #[tokio::test]
+    async fn after_a_full_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.sqlite");
+        let store = SqliteStore::open(&path).await.unwrap();
+        let pages: i64 = query_scalar("PRAGMA page_count")
+            .fetch_one(&store.writer)
+            .await
+            .unwrap();
+        // No more room, as far as this connection is concerned.
+        let limit = AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        query(limit).execute(&store.writer).await.unwrap();
+        let at = Time::from_unix(1_800_000_000);
+        let mut key = [0; 32];
+        let full = loop {
+            key[31] += 1;
+            let why = "w".repeat(1000);
+            if let Err(full) = keys::block(&store, at, &key, &why, "test").await {
+                break full;
+            }
+        };
+        assert!(full.to_string().contains("is full"), "{full}");
+        assert!(!keys::is_blocked(&store, &key).await.unwrap());
+        keys::block(&store, at, &key, "why", "test").await.unwrap();
+        assert!(keys::is_blocked(&store, &key).await.unwrap());
     }
 }
