@@ -13,6 +13,7 @@ use pki::ocsp::response::CertStatus;
 use pki::ocsp::verify::{Expected, Rules, verify_response};
 use pki::ocsp::{IssuerHashes, request};
 use pki::{Certificate, Clock, HashAlgorithm, RevocationReason, Serial, SystemClock};
+use serde_json::Value;
 
 use crate::book::{Book, Entry, ISSUER};
 use crate::http;
@@ -74,23 +75,27 @@ fn ledger_is_sound(machine: &Machine) -> Vec<StatusRow> {
             .audit_records(0, u32::MAX)
             .await
             .expect("the audit records");
-        for act in ["crl.reserve", "crl.record"] {
-            let numbers: Vec<u64> = records
-                .iter()
-                .filter(|record| record.act == act && record.issuer == ISSUER)
-                .map(|record| {
-                    serde_json::from_str::<serde_json::Value>(&record.detail).expect("JSON")
-                })
-                .map(|detail| {
-                    detail["number"]
-                        .as_str()
-                        .and_then(|number| number.parse().ok())
-                        .expect("a number")
-                })
-                .collect();
+        // The CRLs of one build share a number; within a scope each is higher than the one before.
+        let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for record in records.iter().filter(|record| record.issuer == ISSUER) {
+            if ["crl.reserve", "crl.record"].contains(&record.act.as_str()) {
+                let detail: Value = serde_json::from_str(&record.detail).expect("JSON");
+                let number = detail["number"]
+                    .as_str()
+                    .and_then(|number| number.parse().ok());
+                let of = format!("{} {}", record.act, detail["scope"]);
+                numbers
+                    .entry(of)
+                    .or_default()
+                    .push(number.expect("a number"));
+            }
+        }
+        // Reservations, the complete CRL, the delta, two parts.
+        assert_eq!(numbers.len(), 5, "{:?}", numbers.keys());
+        for (of, numbers) in numbers {
             assert!(
                 numbers.is_sorted_by(|one, next| one < next),
-                "{act}: {numbers:?}"
+                "{of}: {numbers:?}"
             );
         }
         ledger
