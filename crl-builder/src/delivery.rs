@@ -82,7 +82,7 @@ fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// An object about a CRL, without paths.
-fn object(role: &str, name: String, crl: &Crl, source: Source) -> NewObject {
+pub(crate) fn object(role: &str, name: String, crl: &Crl, source: Source) -> NewObject {
     NewObject {
         role: role.to_owned(),
         name,

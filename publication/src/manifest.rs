@@ -6,8 +6,8 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use pki::Time;
 use serde::{Deserialize, Serialize};
 
-use crate::Refusal;
 use crate::names::{is_channel, is_hash, is_url_path};
+use crate::{NewObject, Refusal, Source};
 
 /// The version of the format that this program writes and reads.
 pub(crate) const VERSION: u32 = 2;
@@ -67,6 +67,23 @@ pub struct Object {
     pub next_update: Option<Time>,
     /// Whatever else its reader needs to know.
     pub details: BTreeMap<String, String>,
+}
+
+impl Object {
+    /// The same object for the next generation; its content stays where it is.
+    pub fn kept(&self) -> NewObject {
+        NewObject {
+            role: self.role.clone(),
+            name: self.name.clone(),
+            content_type: self.content_type.clone(),
+            paths: self.paths.clone(),
+            this_update: self.this_update,
+            next_update: self.next_update,
+            details: self.details.clone(),
+            tail: self.tail,
+            source: Source::Existing(self.sha256.clone()),
+        }
+    }
 }
 
 /// Whose signature counts for which channels.

@@ -1,7 +1,7 @@
 //! CRLs that were current before, for those who were told their numbered URL.
 
 use pki::crl::Crl;
-use publication::{NewObject, Object, Source};
+use publication::{NewObject, Object};
 
 use super::Before;
 
@@ -41,12 +41,7 @@ fn earlier(issuer: &str, object: &Object) -> Option<NewObject> {
     Some(NewObject {
         role: ROLE.to_owned(),
         name: format!("{issuer}.crl number {number}"),
-        content_type: object.content_type.clone(),
         paths: vec![format!("/crl/{issuer}/{number}.crl")],
-        this_update: object.this_update,
-        next_update: object.next_update,
-        details: object.details.clone(),
-        tail: None,
-        source: Source::Existing(object.sha256.clone()),
+        ..object.kept()
     })
 }

@@ -13,7 +13,6 @@ use super::ocsp::Answers;
 
 /// With more changes than this, all revocations are read.
 const MANY: usize = 2000;
-const PAGE: u32 = 20_000;
 
 /// Judges how a CRL differs from the one before. The cost follows the number of differences.
 pub(super) struct Gate<'a> {
@@ -106,13 +105,8 @@ impl Gate<'_> {
         let name = &self.issuer.name;
         let mut known = HashMap::new();
         if changes.len() > MANY {
-            let mut after = None;
-            loop {
-                let rows = self.ledger.revoked_after(name, after, PAGE).await?;
-                let Some(last) = rows.last() else { break };
-                after = Some(last.status.serial);
-                known.extend(rows.iter().map(|row| (row.status.serial, row.status)));
-            }
+            let revoked = self.ledger.revoked_entries(name).await?;
+            known.extend(revoked.into_iter().map(|row| (row.serial, row)));
         }
         for change in changes {
             if !known.contains_key(&change.serial)
@@ -214,14 +208,7 @@ fn not_rewritten(before: &CrlEntry, after: &CrlEntry) -> Result<(), Violation> {
 
 /// V7: the ledger says the same.
 fn agrees(entry: &CrlEntry, status: Option<&StatusRow>) -> Result<(), Violation> {
-    let said = (
-        entry.revocation_date,
-        entry.reason.unwrap_or(RevocationReason::Unspecified),
-    );
-    let status = status.copied();
-    if status.is_some_and(|status| {
-        status.revoked == Some(said) && status.invalidity_date == entry.invalidity_date
-    }) {
+    if status.is_some_and(|status| status.agrees_with(entry)) {
         return Ok(());
     }
     let ledger = match status.map(|status| status.revoked) {

@@ -101,20 +101,15 @@ impl Lists {
 
     /// The same lists, made of the pieces of `other` where they say the same.
     pub(crate) fn sharing(self, other: &Self) -> Self {
-        let shared = |list: Entries, other: Option<&Entries>| match other {
-            Some(other) => share(&list, other),
-            None => list,
-        };
+        let mut partitions = self.partitions;
+        for (uri, list) in &mut partitions {
+            if let Some(other) = other.partitions.get(uri) {
+                *list = share(list, other);
+            }
+        }
         Self {
             complete: share(&self.complete, &other.complete),
-            partitions: self
-                .partitions
-                .into_iter()
-                .map(|(uri, list)| {
-                    let list = shared(list, other.partitions.get(&uri));
-                    (uri, list)
-                })
-                .collect(),
+            partitions,
             ..self
         }
     }
@@ -162,7 +157,7 @@ impl Lists {
 }
 
 /// A list that says what `list` says, made of the pieces of `other` as far as possible.
-pub(crate) fn share(list: &Entries, other: &Entries) -> Entries {
+fn share(list: &Entries, other: &Entries) -> Entries {
     let changes = list.changes_since(other);
     other.with(
         &changes

@@ -1,10 +1,8 @@
 //! A ledger that was restored from a backup knows less than what is published. An acknowledged revocation is never lost:
 //! what stands on the published CRL goes back into the ledger.
 
-use ledger::{ImportedCertificate, ImportedStatus, Issuer, Ledger, LedgerError};
-use pki::RevocationReason;
+use ledger::{ImportedCertificate, Issuer, Ledger, LedgerError};
 use pki::crl::Entries;
-use pki::crl::build::CrlEntry;
 
 use super::lists::Lists;
 
@@ -26,7 +24,7 @@ pub(crate) async fn recover(
         .filter_map(|change| change.before)
         .collect();
     for batch in forgotten.chunks(BATCH) {
-        let batch: Vec<_> = batch.iter().map(imported).collect();
+        let batch: Vec<_> = batch.iter().map(ImportedCertificate::from).collect();
         ledger
             .import_certificates(&issuer.name, &batch, ACTOR)
             .await?;
@@ -39,18 +37,4 @@ pub(crate) async fn recover(
         );
     }
     Ok(())
-}
-
-fn imported(entry: &CrlEntry) -> ImportedCertificate {
-    ImportedCertificate {
-        serial: entry.serial,
-        not_after: None,
-        subject: None,
-        certificate: None,
-        status: ImportedStatus::Revoked {
-            time: entry.revocation_date,
-            reason: entry.reason.unwrap_or(RevocationReason::Unspecified),
-            invalidity_date: entry.invalidity_date,
-        },
-    }
 }

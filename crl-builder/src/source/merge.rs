@@ -64,16 +64,11 @@ impl Union {
             rows.iter().map(|row| (&row.serial, row)).collect();
         let mut differences = Differences::default();
         for (serial, entry) in &self.entries {
-            let reason = entry.reason.unwrap_or(RevocationReason::Unspecified);
-            let same = known.get(serial).is_some_and(|row| {
-                row.revoked == Some((entry.revocation_date, reason))
-                    && row.invalidity_date == entry.invalidity_date
-            });
-            if !same {
+            if !known.get(serial).is_some_and(|row| row.agrees_with(entry)) {
                 differences.items.push(Followed::Revoked {
                     serial: *serial,
                     time: entry.revocation_date,
-                    reason,
+                    reason: entry.reason.unwrap_or(RevocationReason::Unspecified),
                     invalidity_date: entry.invalidity_date,
                 });
             }

@@ -1,5 +1,6 @@
 //! Certificates: how one is reserved, recorded, taken over and looked up.
 
+use pki::crl::build::CrlEntry;
 use pki::{RevocationReason, Serial, Time};
 
 use super::{Origin, Revocation};
@@ -47,6 +48,23 @@ pub struct ImportedCertificate {
     pub certificate: Option<Vec<u8>>,
     /// Its status.
     pub status: ImportedStatus,
+}
+
+impl From<&CrlEntry> for ImportedCertificate {
+    /// All that an entry of a CRL says.
+    fn from(entry: &CrlEntry) -> Self {
+        Self {
+            serial: entry.serial,
+            not_after: None,
+            subject: None,
+            certificate: None,
+            status: ImportedStatus::Revoked {
+                time: entry.revocation_date,
+                reason: entry.reason.unwrap_or(RevocationReason::Unspecified),
+                invalidity_date: entry.invalidity_date,
+            },
+        }
+    }
 }
 
 /// Status of a certificate taken over.
@@ -116,6 +134,15 @@ pub struct StatusRow {
     pub revoked: Option<(Time, RevocationReason)>,
     /// Since when the key is known or suspected to be compromised (RFC 5280 section 5.3.2).
     pub invalidity_date: Option<Time>,
+}
+
+impl StatusRow {
+    /// Whether an entry of a CRL says exactly this: date, reason and invalidity date.
+    pub fn agrees_with(&self, entry: &CrlEntry) -> bool {
+        let reason = entry.reason.unwrap_or(RevocationReason::Unspecified);
+        self.revoked == Some((entry.revocation_date, reason))
+            && self.invalidity_date == entry.invalidity_date
+    }
 }
 
 /// How many certificates an issuer has, now.

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use keystore::Access;
-use ledger::{
-    ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, Ledger, Origin, SourcePolicy,
-};
+use ledger::{ImportedCertificate, Issuer, IssuerPolicy, Ledger, Origin, SourcePolicy};
 use pki::crl::Crl;
 use pki::{Certificate, RevocationReason};
 
@@ -82,17 +80,7 @@ impl Plan {
                 age == 0 || entry.reason != Some(RevocationReason::CertificateHold)
             })
         });
-        entries.map(|entry| ImportedCertificate {
-            serial: entry.serial,
-            not_after: None,
-            subject: None,
-            certificate: None,
-            status: ImportedStatus::Revoked {
-                time: entry.revocation_date,
-                reason: entry.reason.unwrap_or(RevocationReason::Unspecified),
-                invalidity_date: entry.invalidity_date,
-            },
-        })
+        entries.map(|entry| ImportedCertificate::from(&entry))
     }
 
     /// `DIR/ca/{name}.pem` and `DIR/ca/chain-{name}.pem`.
