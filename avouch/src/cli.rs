@@ -308,6 +308,10 @@ pub(crate) struct FetchCrlOptions {
     #[arg(long)]
     pub(crate) pem: bool,
 
+    /// Keep a delta CRL, for a program that reads it together with the whole CRL (RFC 5280 section 5.2.4)
+    #[arg(long)]
+    pub(crate) delta: bool,
+
     /// Run this with `sh -c` when the CRL changed
     #[arg(long, value_name = "COMMAND")]
     pub(crate) exec: Option<String>,

@@ -3,8 +3,9 @@
 //! | role | what | served at |
 //! | --- | --- | --- |
 //! | `crl` | the CRL | its paths, and `/crl/{issuer}/{number}.crl` |
-//! | `variant` | the CRL, compressed | where the CRL is, to those who accept the coding |
-//! | `crl-difference` | the differences that lead to it | the CRL's paths with `.diff` for `.crl` |
+//! | `crl-delta`, `crl-partition` | a delta, a part of it | their paths |
+//! | `variant` | one of these, compressed | where that is, to those who accept the coding |
+//! | `crl-difference` | the differences that lead to one of these | its paths with `.diff` for `.crl` |
 //! | `crl-earlier` | a CRL that was current before, while it lasts | `/crl/{issuer}/{number}.crl` |
 
 mod compress;
@@ -18,10 +19,15 @@ use codings::Coding;
 use pki::crl::Crl;
 use publication::{Manifest, NewObject, Object, Publisher, Source};
 
-use crate::live::CRL_ROLE;
+pub(crate) use earlier::earlier;
+
+use crate::live::{CRL_ROLE, sha256};
 
 /// A variant says of which object (`of`, its SHA-256) and in which coding (`coding`); differences say `of` too.
 const OF: &str = "of";
+/// A delta or a part with fewer octets travels in three packets. There may be thousands of them, and nothing beside them
+/// would save any.
+const SMALL: usize = 4096;
 
 /// The path at which a CRL stays the same for ever.
 pub(crate) fn numbered_path(issuer: &str, crl: &Crl) -> Option<String> {
@@ -29,35 +35,58 @@ pub(crate) fn numbered_path(issuer: &str, crl: &Crl) -> Option<String> {
     Some(format!("/crl/{issuer}/{number}.crl"))
 }
 
-/// What belongs beside `crl`, which becomes an object with this hash at these paths.
+/// What belongs beside a CRL, delta or part that becomes `object`: its variants and differences.
 pub(crate) fn beside(
     publisher: &Publisher,
     issuer: &str,
+    object: &NewObject,
     crl: &Crl,
-    sha256: &str,
-    paths: &[String],
 ) -> Vec<NewObject> {
-    let before = Before::of(publisher);
+    if object.role != CRL_ROLE && crl.der().len() < SMALL {
+        return Vec::new();
+    }
+    let listed = Listed {
+        object,
+        crl,
+        sha256: hex::encode(sha256(crl.der())),
+        numbered_path: numbered_path(issuer, crl),
+    };
+    let before = Before::of(publisher, &object.role, &object.name);
     // The one that takes longest does not wait for the others.
     let (gzip, zstd, log) = thread::scope(|scope| {
         let gzip = scope.spawn(|| compress::compressed(Coding::Gzip, crl.der()));
-        let log = scope.spawn(|| differences::log(before.as_ref(), crl, sha256));
+        let log = scope.spawn(|| differences::log(before.as_ref(), &listed));
         let zstd = compress::compressed(Coding::Zstd, crl.der());
         (join(gzip), zstd, join(log))
     });
     let variants = [(Coding::Gzip, gzip), (Coding::Zstd, zstd)];
     let variants = variants
         .into_iter()
-        .filter_map(|(coding, octets)| Some(compress::variant(coding, octets?, crl, sha256)));
-    let differences = log.map(|log| differences::differences(log, crl, sha256, paths));
-    let earlier = before.as_ref().map(|before| before.earlier(issuer, crl));
-    variants
-        .chain(differences)
-        .chain(earlier.into_iter().flatten())
+        .filter_map(|(coding, octets)| Some(compress::variant(coding, octets?, &listed)));
+    let differences = log.map(|log| differences::differences(log, &listed));
+    variants.chain(differences).collect()
+}
+
+/// What is published beside an object that stays.
+pub(crate) fn kept_beside(manifest: &Manifest, sha256: &str) -> Vec<NewObject> {
+    let about_it = |object: &&Object| object.details.get(OF).is_some_and(|of| of == sha256);
+    manifest
+        .objects
+        .iter()
+        .filter(about_it)
+        .map(Object::kept)
         .collect()
 }
 
-/// What is published now.
+/// A list to be published.
+struct Listed<'a> {
+    object: &'a NewObject,
+    crl: &'a Crl,
+    sha256: String,
+    numbered_path: Option<String>,
+}
+
+/// What is published now where it will be.
 struct Before<'a> {
     publisher: &'a Publisher,
     manifest: &'a Manifest,
@@ -65,12 +94,13 @@ struct Before<'a> {
 }
 
 impl<'a> Before<'a> {
-    fn of(publisher: &'a Publisher) -> Option<Self> {
+    fn of(publisher: &'a Publisher, role: &str, name: &str) -> Option<Self> {
         let manifest = publisher.current()?;
+        let mut lists = manifest.objects_of(role);
         Some(Self {
             publisher,
             manifest,
-            crl: manifest.object(CRL_ROLE)?,
+            crl: lists.find(|list| list.name == name)?,
         })
     }
 }

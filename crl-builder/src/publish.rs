@@ -28,24 +28,10 @@ pub(crate) fn publish(
     lists: Lists<'_>,
     as_of: u64,
 ) -> Result<bool, PublishError> {
-    let crl = lists.complete;
-    let partitions: Vec<NewObject> = lists
-        .partitions
-        .iter()
-        .filter_map(|(uri, crl)| partition_object(publisher.current(), uri, *crl))
-        .collect();
-    let own = || {
-        let crl = crl.map(|crl| crl_object(issuer, crl));
-        let delta = lists.delta.map(|delta| delta_object(issuer, delta));
-        std::iter::once(certificate_object(issuer))
-            .chain(crl)
-            .chain(delta)
-            .chain(partitions.iter().cloned())
-    };
-    let objects: Vec<NewObject> = own().collect();
+    let all = listed(publisher.current(), issuer, lists);
     let unchanged = publisher
         .current()
-        .is_some_and(|manifest| holds(manifest, &objects));
+        .is_some_and(|manifest| holds(manifest, &all));
     if unchanged {
         return Ok(false);
     }
@@ -57,21 +43,66 @@ pub(crate) fn publish(
         objects,
     };
     block_in_place(|| {
-        let beside = crl.map_or_else(Vec::new, |crl| {
-            let sha256 = hex::encode(sha256(crl.der()));
-            let paths = crl_paths(issuer);
-            delivery::beside(publisher, &issuer.name, crl, &sha256, &paths)
-        });
-        match publisher.publish(manifest(objects.into_iter().chain(beside).collect())) {
+        let beside = beside(publisher, issuer, &all);
+        let objects = all.into_iter().map(|(object, _)| object);
+        match publisher.publish(manifest(objects.chain(beside).collect())) {
             // An earlier CRL is lost: that never keeps a new one back.
             Err(error @ PublishError::ObjectGone { .. }) => {
                 tracing::warn!("{error}; the CRL is published without anything beside it");
-                publisher.publish(manifest(own().collect()))
+                let all = listed(publisher.current(), issuer, lists).into_iter();
+                publisher.publish(manifest(all.map(|(object, _)| object).collect()))
             }
             other => other,
         }
     })?;
     Ok(true)
+}
+
+/// An object to be published; if it is a list that is new, what it lists.
+type Published<'a> = (NewObject, Option<&'a Crl>);
+
+/// The certificate, then every list, the complete one first.
+fn listed<'a>(
+    published: Option<&Manifest>,
+    issuer: &Issuer,
+    lists: Lists<'a>,
+) -> Vec<Published<'a>> {
+    let complete = lists
+        .complete
+        .map(|crl| (crl_object(issuer, crl), Some(crl)));
+    let delta = lists
+        .delta
+        .map(|crl| (delta_object(issuer, crl), Some(crl)));
+    let partitions = lists
+        .partitions
+        .iter()
+        .filter_map(|&(uri, crl)| Some((partition_object(published, uri, crl)?, crl)));
+    std::iter::once((certificate_object(issuer), None))
+        .chain(complete)
+        .chain(delta)
+        .chain(partitions)
+        .collect()
+}
+
+/// What makes fetching them cheap.
+fn beside(publisher: &Publisher, issuer: &Issuer, all: &[Published<'_>]) -> Vec<NewObject> {
+    let name = &issuer.name;
+    let mut beside = Vec::new();
+    for (object, crl) in all {
+        match (crl, &object.source, publisher.current()) {
+            (Some(crl), ..) => {
+                beside.extend(delivery::beside(publisher, name, object, crl));
+                if object.role == CRL_ROLE {
+                    beside.extend(delivery::earlier(publisher, name, &object.name, crl));
+                }
+            }
+            (None, Source::Existing(sha256), Some(manifest)) => {
+                beside.extend(delivery::kept_beside(manifest, sha256));
+            }
+            (None, ..) => {}
+        }
+    }
+    beside
 }
 
 /// The CA certificate (RFC 5280 section 4.2.2.1).
@@ -162,15 +193,15 @@ fn paths(standard: String, own: &[String]) -> Vec<String> {
 }
 
 /// Whether a manifest begins with these. What is beside them follows from them.
-fn holds(manifest: &Manifest, objects: &[NewObject]) -> bool {
-    let has_crl = objects.iter().any(|object| object.role == CRL_ROLE);
-    manifest.objects.len() >= objects.len()
+fn holds(manifest: &Manifest, all: &[Published<'_>]) -> bool {
+    let has_crl = all.iter().any(|(object, _)| object.role == CRL_ROLE);
+    manifest.objects.len() >= all.len()
         && manifest.object(CRL_ROLE).is_some() == has_crl
         && manifest
             .objects
             .iter()
-            .zip(objects)
-            .all(|(published, new)| {
+            .zip(all)
+            .all(|(published, (new, _))| {
                 let has_content = || match &new.source {
                     Source::Bytes(bytes) => hex::encode(sha256(bytes)) == published.sha256,
                     Source::Existing(sha256) => *sha256 == published.sha256,

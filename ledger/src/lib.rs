@@ -326,6 +326,15 @@ impl Ledger {
         self.store.revoked_after(issuer, after, limit).await
     }
 
+    /// One certificate as CRLs see it, revoked or not; `None` if it was never issued.
+    pub async fn crl_row(
+        &self,
+        issuer: &str,
+        serial: &Serial,
+    ) -> Result<Option<CrlRow>, LedgerError> {
+        self.store.crl_row(issuer, serial).await
+    }
+
     /// The certificates that were revoked, taken over or released by events after `seq` and up to `until`, each once and
     /// as it is now.
     pub async fn changed_between(
@@ -356,6 +365,15 @@ impl Ledger {
     /// The recorded complete CRL with the highest number.
     pub async fn last_crl(&self, issuer: &str) -> Result<Option<CrlRecord>, LedgerError> {
         self.store.last_crl(issuer).await
+    }
+
+    /// The recorded complete CRL with this number.
+    pub async fn numbered_crl(
+        &self,
+        issuer: &str,
+        number: &CrlNumber,
+    ) -> Result<Option<CrlRecord>, LedgerError> {
+        self.store.numbered_crl(issuer, number).await
     }
 }
 

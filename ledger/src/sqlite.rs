@@ -205,6 +205,10 @@ impl Store for SqliteStore {
         Box::pin(crl_rows::revoked_after(self, issuer, after, limit))
     }
 
+    fn crl_row<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<CrlRow>> {
+        Box::pin(crl_rows::one(self, issuer, serial))
+    }
+
     fn changed_between<'a>(
         &'a self,
         issuer: &'a str,
@@ -258,6 +262,14 @@ impl Store for SqliteStore {
 
     fn last_crl<'a>(&'a self, issuer: &'a str) -> Answer<'a, Option<CrlRecord>> {
         Box::pin(crls::last(self, issuer))
+    }
+
+    fn numbered_crl<'a>(
+        &'a self,
+        issuer: &'a str,
+        number: &'a CrlNumber,
+    ) -> Answer<'a, Option<CrlRecord>> {
+        Box::pin(crls::numbered(self, issuer, number))
     }
 
     fn add_operator<'a>(

@@ -118,6 +118,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         after: Option<Serial>,
         limit: u32,
     ) -> Answer<'a, Vec<CrlRow>>;
+    /// One certificate as CRLs see it.
+    fn crl_row<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<CrlRow>>;
     /// The certificates that events after `seq` and up to `until` are about, as they are now.
     fn changed_between<'a>(
         &'a self,
@@ -153,6 +155,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn record_crl<'a>(&'a self, at: Time, issuer: &'a str, crl: &'a CrlRecord) -> Answer<'a, ()>;
     /// The recorded CRL with the highest number.
     fn last_crl<'a>(&'a self, issuer: &'a str) -> Answer<'a, Option<CrlRecord>>;
+    /// The recorded CRL with this number.
+    fn numbered_crl<'a>(
+        &'a self,
+        issuer: &'a str,
+        number: &'a CrlNumber,
+    ) -> Answer<'a, Option<CrlRecord>>;
 
     /// Adds an operator.
     fn add_operator<'a>(

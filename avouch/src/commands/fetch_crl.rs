@@ -28,6 +28,7 @@ pub(crate) async fn fetch_crl(options: &FetchCrlOptions) -> Result<Outcome> {
     let judge = Judge {
         authorities: records::certificates(&options.ca)?,
         accept_sha1: options.accept_sha1,
+        delta: options.delta,
         url: options.url.clone(),
         now: SystemClock.now(),
     };

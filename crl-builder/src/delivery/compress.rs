@@ -5,10 +5,9 @@ use std::io::{self, Write};
 use codings::Coding;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pki::crl::Crl;
 use publication::{NewObject, Source};
 
-use super::{OF, object};
+use super::{Listed, OF, object};
 
 /// Both levels are where more time stops to pay: a CRL of 34 MB takes 0.6 s, one of 5 MB 0.1 s, and higher levels save
 /// two percent more for twice the time.
@@ -42,10 +41,10 @@ fn gzip(octets: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-pub(super) fn variant(coding: Coding, encoded: Vec<u8>, crl: &Crl, sha256: &str) -> NewObject {
-    let name = format!("CRL in {}", coding.name());
-    let mut variant = object("variant", name, crl, Source::Bytes(encoded));
-    variant.details = [(OF, sha256), ("coding", coding.name())]
+pub(super) fn variant(coding: Coding, encoded: Vec<u8>, listed: &Listed<'_>) -> NewObject {
+    let name = format!("{} in {}", listed.object.name, coding.name());
+    let mut variant = object("variant", name, listed.crl, Source::Bytes(encoded));
+    variant.details = [(OF, listed.sha256.as_str()), ("coding", coding.name())]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();
     variant

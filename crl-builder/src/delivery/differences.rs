@@ -5,19 +5,21 @@ use pki::crl::Crl;
 use pki::crl::difference::{self, CONTENT_TYPE, DifferenceError, Log};
 use publication::{NewObject, Refusal, Source};
 
-use super::{Before, OF, object};
+use super::{Before, Listed, OF, object};
 
 const ROLE: &str = "crl-difference";
 
 /// The log of `crl`: that of the CRL before with one step more, or a new one. `None` if this CRL can have none: it has no
 /// number, or its entries are not in order.
-pub(super) fn log(before: Option<&Before<'_>>, crl: &Crl, sha256: &str) -> Option<Vec<u8>> {
+pub(super) fn log(before: Option<&Before<'_>>, listed: &Listed<'_>) -> Option<Vec<u8>> {
+    let crl = listed.crl;
     let number = crl.number()?;
-    match before.map(|before| continued(before, crl, sha256)) {
+    match before.map(|before| continued(before, crl, &listed.sha256)) {
         Some(Ok(log)) => return Some(log),
         Some(Err(problem)) => {
             tracing::info!(
-                "the differences between CRLs begin anew with number {number}: {problem}"
+                "the differences to {} begin anew with number {number}: {problem}",
+                listed.object.name
             );
         }
         None => {}
@@ -74,15 +76,17 @@ fn proven(log: &[u8], old: &[u8], from: &CrlNumber, crl: &Crl) -> Result<(), Pro
     }
 }
 
-pub(super) fn differences(log: Vec<u8>, crl: &Crl, sha256: &str, paths: &[String]) -> NewObject {
-    let paths = paths
-        .iter()
-        .filter_map(|path| Some(format!("{}.diff", path.strip_suffix(".crl")?)));
+pub(super) fn differences(log: Vec<u8>, listed: &Listed<'_>) -> NewObject {
+    let paths = listed.object.paths.iter();
+    // Where a number is in the path nothing ever changes.
+    let paths = paths.filter(|path| Some(*path) != listed.numbered_path.as_ref());
+    let paths = paths.filter_map(|path| Some(format!("{}.diff", path.strip_suffix(".crl")?)));
+    let name = format!("differences to {}", listed.object.name);
     NewObject {
         content_type: CONTENT_TYPE.to_owned(),
         paths: paths.collect(),
-        details: [(OF.to_owned(), sha256.to_owned())].into(),
-        ..object(ROLE, "differences".to_owned(), crl, Source::Bytes(log))
+        details: [(OF.to_owned(), listed.sha256.clone())].into(),
+        ..object(ROLE, name, listed.crl, Source::Bytes(log))
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Change {
 pub enum ChangeKind {
     /// An issuer was added.
     IssuerAdded,
-    /// Its certificate, paths or policy changed.
+    /// Its certificate, paths or policy changed, or its CRL has a part more.
     IssuerChanged,
     /// A certificate was issued.
     Issued,

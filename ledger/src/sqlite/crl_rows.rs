@@ -33,6 +33,28 @@ pub(super) async fn revoked_after(
     .collect()
 }
 
+pub(super) async fn one(
+    store: &SqliteStore,
+    issuer: &str,
+    serial: &Serial,
+) -> Result<Option<CrlRow>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    query(
+        "SELECT c.serial, c.not_after, r.time, r.reason, r.invalidity_date, p.uri FROM certificate AS c \
+         LEFT JOIN revocation AS r ON r.issuer = c.issuer AND r.serial = c.serial \
+         LEFT JOIN crl_partition AS p ON p.id = c.crl_partition \
+         WHERE c.issuer = ? AND c.serial = ? AND c.state = 1",
+    )
+    .bind(id)
+    .bind(encode_serial(serial))
+    .fetch_optional(&mut *connection)
+    .await?
+    .as_ref()
+    .map(row)
+    .transpose()
+}
+
 pub(super) async fn changed_between(
     store: &SqliteStore,
     issuer: &str,

@@ -2,6 +2,7 @@
 
 use pki::{CrlNumber, Time};
 use serde_json::json;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, query, query_scalar};
 
 use super::SqliteStore;
@@ -115,19 +116,36 @@ pub(super) async fn last(
             .bind(CrlScope::Complete.to_string())
             .fetch_optional(&mut *connection)
             .await?;
-    row.map(|row| {
-        Ok(CrlRecord {
-            scope: CrlScope::Complete,
-            number: decode_crl_number(row.try_get("number")?)?,
-            this_update: Time::from_unix(row.try_get("this_update")?),
-            next_update: Time::from_unix(row.try_get("next_update")?),
-            sha256: hash(row.try_get("sha256")?)?,
-            size: to_u64(row.try_get("size")?)?,
-            entries: to_u64(row.try_get("entries")?)?,
-            as_of: to_u64(row.try_get("as_of")?)?,
-        })
+    row.map(complete).transpose()
+}
+
+pub(super) async fn numbered(
+    store: &SqliteStore,
+    issuer: &str,
+    number: &CrlNumber,
+) -> Result<Option<CrlRecord>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    let row = query("SELECT * FROM crl WHERE issuer = ? AND scope = ? AND number = ?")
+        .bind(id)
+        .bind(CrlScope::Complete.to_string())
+        .bind(encode_crl_number(number))
+        .fetch_optional(&mut *connection)
+        .await?;
+    row.map(complete).transpose()
+}
+
+fn complete(row: SqliteRow) -> Result<CrlRecord, LedgerError> {
+    Ok(CrlRecord {
+        scope: CrlScope::Complete,
+        number: decode_crl_number(row.try_get("number")?)?,
+        this_update: Time::from_unix(row.try_get("this_update")?),
+        next_update: Time::from_unix(row.try_get("next_update")?),
+        sha256: hash(row.try_get("sha256")?)?,
+        size: to_u64(row.try_get("size")?)?,
+        entries: to_u64(row.try_get("entries")?)?,
+        as_of: to_u64(row.try_get("as_of")?)?,
     })
-    .transpose()
 }
 
 /// Recording the same CRL again is fine; another one under its number is not.

@@ -29,7 +29,7 @@ pub(super) async fn reserve(
     }
 
     let partition = match &reservation.crl_partition {
-        Some(uri) => Some(partition_id(write.connection(), id, uri).await?),
+        Some(uri) => Some(partition_id(&mut write, id, uri).await?),
         None => None,
     };
     let inserted = query(
@@ -301,21 +301,22 @@ fn reservation(row: &SqliteRow) -> Result<Reservation, LedgerError> {
     })
 }
 
-/// The row of a partition, made if this is its first certificate.
-async fn partition_id(
-    connection: &mut SqliteConnection,
-    issuer: i64,
-    uri: &str,
-) -> Result<i64, LedgerError> {
-    query("INSERT INTO crl_partition (issuer, uri) VALUES (?, ?) ON CONFLICT DO NOTHING")
-        .bind(issuer)
-        .bind(uri)
-        .execute(&mut *connection)
-        .await?;
+/// The row of a partition, made if this is its first certificate: then whoever makes the CRLs hears of it, since the
+/// certificate's relying parties will ask for it.
+async fn partition_id(write: &mut Write<'_>, issuer: i64, uri: &str) -> Result<i64, LedgerError> {
+    let inserted =
+        query("INSERT INTO crl_partition (issuer, uri) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(issuer)
+            .bind(uri)
+            .execute(write.connection())
+            .await?;
+    if inserted.rows_affected() > 0 {
+        write.event(issuer, ChangeKind::IssuerChanged, None).await?;
+    }
     let id = query_scalar("SELECT id FROM crl_partition WHERE issuer = ? AND uri = ?")
         .bind(issuer)
         .bind(uri)
-        .fetch_one(connection)
+        .fetch_one(write.connection())
         .await?;
     Ok(id)
 }

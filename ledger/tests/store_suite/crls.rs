@@ -125,6 +125,10 @@ pub(crate) async fn recorded_under_a_reserved_number<P: Place>() {
     }
     assert_eq!(ledger.last_crl("member").await.unwrap(), Some(crl(256)));
     assert_eq!(ledger.last_crl("assured").await.unwrap(), None);
+    for (value, recorded) in [(255, Some(crl(255))), (254, None)] {
+        let found = ledger.numbered_crl("member", &number(value)).await;
+        assert_eq!(found.unwrap(), recorded);
+    }
     ledger.record_crl("member", &crl(256)).await.unwrap();
     let other = CrlRecord {
         sha256: [9; 32],

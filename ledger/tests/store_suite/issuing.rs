@@ -203,3 +203,36 @@ pub(crate) async fn given_up_stays_used<P: Place>() {
         None
     );
 }
+
+/// Relying parties ask for a part of the CRL as soon as a certificate names it.
+pub(crate) async fn a_new_part_is_told_of<P: Place>() {
+    let place = P::new();
+    let ledger = with_issuers(&place).await;
+    let before = ledger.head().await.unwrap();
+    for number in 1..=2 {
+        let (mut reserved, der) = reservation("member", number);
+        reserved.crl_partition = Some("http://status.example/crl/member/part/7.crl".to_owned());
+        ledger.reserve_serial(&reserved).await.unwrap();
+        assert_eq!(
+            ledger.crl_row("member", &serial(number)).await.unwrap(),
+            None
+        );
+        ledger
+            .record_certificate("member", &serial(number), &der)
+            .await
+            .unwrap();
+        let row = ledger.crl_row("member", &serial(number)).await.unwrap();
+        let row = row.unwrap();
+        assert_eq!(row.partition, reserved.crl_partition);
+        assert_eq!(row.status.revoked, None);
+    }
+    let changes = ledger.changes_after(before, 10).await.unwrap();
+    let kinds: Vec<_> = changes.iter().map(|change| change.kind).collect();
+    let expected = [
+        ChangeKind::IssuerChanged,
+        ChangeKind::Issued,
+        ChangeKind::Issued,
+    ];
+    assert_eq!(kinds, expected, "once for each part");
+    ledger.verify_audit().await.unwrap();
+}

@@ -19,6 +19,7 @@ use crate::pace::Pace;
 use crate::shared::Shared;
 use crate::subject::Subject;
 use crate::troubles::Troubles;
+use crate::which::Which;
 
 /// Verified responder certificates are believed for so long before they are verified again.
 const BELIEVED_FOR: i64 = 60;
@@ -31,8 +32,8 @@ pub(crate) struct Edge {
     pub(crate) troubles: Troubles,
     client: Client,
     pace: Pace,
-    /// The last CRL of each issuer that verified.
-    lists: Mutex<HashMap<String, Arc<List>>>,
+    /// The last CRLs of each issuer that verified.
+    lists: Mutex<HashMap<(String, Which), Arc<List>>>,
     /// Responder certificates that verified, by issuer and DER; until when that is believed.
     responders: Mutex<HashMap<(String, Vec<u8>), Time>>,
 }
@@ -53,6 +54,8 @@ pub(crate) enum Silence {
 pub(crate) enum Fetched {
     /// There is none, which is right for a CA whose key and CRL are elsewhere.
     Absent,
+    /// There is none, and there has to be one.
+    Lacking(String),
     /// A new one.
     New(Arc<List>),
     /// The one that was fetched before.
@@ -129,11 +132,11 @@ impl Edge {
         })
     }
 
-    /// Fetches the CRL unless it is still the one before.
-    pub(crate) async fn crl(&self, subject: &Subject) -> Result<Fetched, Silence> {
-        let before = self.list(subject.name());
+    /// Fetches a CRL unless it is still the one before.
+    pub(crate) async fn crl(&self, subject: &Subject, which: &Which) -> Result<Fetched, Silence> {
+        let before = self.list(subject.name(), which);
         let etag = before.as_ref().and_then(|list| list.etag.as_ref());
-        let path = format!("crl/{}.crl", subject.name());
+        let path = which.path(subject.name());
         let answer = self.client.get(&path, etag).await;
         self.reached(answer.is_ok());
         let answer = answer.map_err(Silence::Away)?;
@@ -143,6 +146,12 @@ impl Edge {
                 return Ok(Fetched::Same(Arc::clone(before)));
             }
             (StatusCode::NOT_FOUND, None) if !subject.issuer.signs => return Ok(Fetched::Absent),
+            // A part or a delta comes with the next build.
+            (StatusCode::NOT_FOUND, _) if *which != Which::Complete => {
+                return Ok(Fetched::Lacking(format!(
+                    "nothing: /{path} is answered by HTTP 404"
+                )));
+            }
             (status, _) => {
                 return Err(Silence::Refusal(format!(
                     "there is no CRL: /{path} is answered by HTTP {status}"
@@ -151,8 +160,9 @@ impl Edge {
         }
         let etag = answer.headers.get(ETAG).cloned();
         let now = self.shared.clock.now();
-        let list =
-            block_in_place(|| List::verified(&answer.body, etag, subject, before.as_deref(), now));
+        let list = block_in_place(|| {
+            List::verified(&answer.body, etag, subject, which, before.as_deref(), now)
+        });
         let list = match list {
             Ok(list) => Arc::new(list),
             Err(violation) => return Ok(Fetched::Unfit(violation)),
@@ -165,17 +175,20 @@ impl Edge {
                 "CRL number {number} after number {last}"
             )));
         }
-        self.lists()
-            .insert(subject.name().to_owned(), Arc::clone(&list));
+        self.lists().insert(
+            (subject.name().to_owned(), which.clone()),
+            Arc::clone(&list),
+        );
         Ok(Fetched::New(list))
     }
 
     /// The last CRL that verified.
-    pub(crate) fn list(&self, issuer: &str) -> Option<Arc<List>> {
-        self.lists().get(issuer).cloned()
+    pub(crate) fn list(&self, issuer: &str, which: &Which) -> Option<Arc<List>> {
+        let key = (issuer.to_owned(), which.clone());
+        self.lists().get(&key).cloned()
     }
 
-    fn lists(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<List>>> {
+    fn lists(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Which), Arc<List>>> {
         // Unwrap safety: nothing panics while the lock is held.
         self.lists.lock().unwrap()
     }

@@ -11,8 +11,9 @@ use crate::config::Promise;
 use crate::difference::{Difference, Kind, Product};
 use crate::memory::Open;
 use crate::metrics::Metrics;
+use crate::which::Which;
 
-/// More than this many of one issuer and product at one edge are not kept: the sweep finds the others again.
+/// More than this many of one CRL, or of one issuer by OCSP, at one edge are not kept: the sweep finds the others again.
 const MOST: usize = 1000;
 /// How often a suspect is looked at again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -26,8 +27,26 @@ const EACH: Duration = Duration::from_millis(10);
 pub(crate) struct Key {
     pub(crate) edge: Arc<str>,
     pub(crate) issuer: Arc<str>,
-    pub(crate) product: Product,
+    /// Which CRL; none: OCSP.
+    pub(crate) list: Option<Which>,
     pub(crate) serial: Option<Serial>,
+}
+
+impl Key {
+    pub(crate) const fn product(&self) -> Product {
+        match self.list {
+            Some(_) => Product::Crl,
+            None => Product::Ocsp,
+        }
+    }
+
+    /// What differs, for people.
+    pub(crate) fn what(&self) -> String {
+        match &self.list {
+            None | Some(Which::Complete) => self.product().as_str().to_owned(),
+            Some(which) => which.to_string(),
+        }
+    }
 }
 
 /// One thing that differs.
@@ -105,7 +124,7 @@ impl Findings {
             return;
         }
         let same = |other: &&Key| {
-            other.edge == key.edge && other.issuer == key.issuer && other.product == key.product
+            other.edge == key.edge && other.issuer == key.issuer && other.list == key.list
         };
         if all.keys().filter(same).count() >= MOST {
             return;
@@ -114,7 +133,7 @@ impl Findings {
         let finding = Finding {
             since: now,
             first: now,
-            next: now + AGAIN.min(self.patience(key.product, difference.kind)),
+            next: now + AGAIN.min(self.patience(key.product(), difference.kind)),
             row,
             difference: Some(difference),
             alarmed: None,
@@ -169,7 +188,7 @@ impl Findings {
             }
         }
         let kind = difference.kind;
-        let patience = self.patience(key.product, kind);
+        let patience = self.patience(key.product(), kind);
         finding.difference = Some(difference);
         if finding.alarmed.is_some() {
             finding.alarmed = Some(kind);
@@ -205,8 +224,10 @@ impl Findings {
                 continue;
             };
             let (number, _) = alarms.entry(Arc::clone(&key.issuer)).or_insert_with(|| {
-                let product = key.product.as_str();
-                (0, format!("{product} at {}: {}", key.edge, kind.as_str()))
+                (
+                    0,
+                    format!("{} at {}: {}", key.what(), key.edge, kind.as_str()),
+                )
             });
             *number += 1;
         }
@@ -221,7 +242,8 @@ impl Findings {
             .filter_map(|(key, finding)| {
                 Some(Open {
                     issuer: key.issuer.to_string(),
-                    product: key.product,
+                    product: key.product(),
+                    list: key.list.as_ref().and_then(Which::remembered),
                     serial: key.serial,
                     kind: finding.alarmed?.as_str().to_owned(),
                     since: finding.at,
@@ -253,7 +275,9 @@ impl Findings {
         let all = self.lock();
         for (key, finding) in all.iter().filter(|(key, _)| &*key.edge == edge) {
             if let Some(kind) = finding.alarmed {
-                *counts.entry((&key.issuer, key.product, kind)).or_default() += 1;
+                *counts
+                    .entry((&key.issuer, key.product(), kind))
+                    .or_default() += 1;
             }
         }
         for issuer in issuers {
@@ -292,7 +316,7 @@ mod tests {
         Key {
             edge: "http://edge/".into(),
             issuer: "member".into(),
-            product: Product::Ocsp,
+            list: None,
             serial: Some(Serial::from_be_bytes(&[7]).unwrap()),
         }
     }

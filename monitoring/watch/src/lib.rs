@@ -4,7 +4,8 @@
 //! Each edge is watched by itself, so that one that is down stops no other (V12). Four loops watch it:
 //!
 //! - `changes` follows the ledger's change feed and looks at each changed certificate at once;
-//! - `lists` fetches every CRL whenever it changes, verifies all of it and walks it side by side with the ledger;
+//! - `lists` fetches every CRL whenever it changes, verifies all of it and walks it side by side with the ledger: the
+//!   complete one, its parts (`parts`), and the delta against what the ledger has learnt since its base (`deltas`);
 //! - `sweep` asks OCSP about every serial number of the ledger, at a steady pace, and about some never issued;
 //! - `suspects` looks again at what differed. A publication follows the ledger with a delay, so what differs is only
 //!   suspected until the ledger has said the same thing for longer than the promised delay; then it is an alarm, until
@@ -17,6 +18,7 @@
 
 mod changes;
 mod config;
+mod deltas;
 mod difference;
 mod edge;
 mod findings;
@@ -28,12 +30,14 @@ mod memory;
 mod metrics;
 mod once;
 mod pace;
+mod parts;
 mod shared;
 mod subject;
 mod suspects;
 mod sweep;
 mod troubles;
 mod watch;
+mod which;
 
 pub use config::{Config, Promise};
 pub use once::once;

@@ -1,17 +1,23 @@
 //! A CRL as an edge serves it, verified and laid out for looking up.
 
 use hyper::header::HeaderValue;
+use pki::crl::Crl;
 use pki::crl::build::CrlEntry;
-use pki::crl::verify::{Expected, Scope, verify_crl};
-use pki::{CrlNumber, Serial, Time, Violation};
+use pki::crl::verify::{Expected, verify_crl};
+use pki::{CrlNumber, Serial, Time, Violation, oid};
 
 use crate::judge::ListRules;
 use crate::subject::Subject;
+use crate::which::Which;
 
 /// A verified CRL.
 #[derive(Debug)]
 pub(crate) struct List {
     pub(crate) number: Option<CrlNumber>,
+    /// Of a delta: the number of the CRL that it changes.
+    pub(crate) base: Option<CrlNumber>,
+    /// Whether it says that there is a delta.
+    pub(crate) has_delta: bool,
     pub(crate) this_update: Time,
     pub(crate) next_update: Option<Time>,
     pub(crate) etag: Option<HeaderValue>,
@@ -27,13 +33,15 @@ impl List {
         der: &[u8],
         etag: Option<HeaderValue>,
         subject: &Subject,
+        which: &Which,
         before: Option<&Self>,
         now: Time,
     ) -> Result<Self, Violation> {
+        let read = Crl::from_der(der)?;
         let expected = Expected {
             ca: &subject.ca,
             now,
-            scope: Scope::Complete,
+            scope: which.scope(&read)?,
             previous: None,
             profile: subject.crl_profile(),
         };
@@ -46,6 +54,11 @@ impl List {
         entries.sort_by_key(|entry| entry.serial);
         Ok(Self {
             number: crl.number().cloned(),
+            base: crl.base_number().cloned(),
+            has_delta: crl
+                .extensions()
+                .iter()
+                .any(|extension| extension.oid == oid::FRESHEST_CRL),
             this_update: crl.this_update(),
             next_update: crl.next_update(),
             etag,
@@ -74,11 +87,14 @@ impl List {
     }
 
     pub(crate) fn find(&self, serial: &Serial) -> Option<&CrlEntry> {
-        let at = self
-            .entries
+        self.position(serial).map(|at| &self.entries[at])
+    }
+
+    /// Where a serial number stands among the entries.
+    pub(crate) fn position(&self, serial: &Serial) -> Option<usize> {
+        self.entries
             .binary_search_by_key(serial, |entry| entry.serial)
-            .ok()?;
-        Some(&self.entries[at])
+            .ok()
     }
 
     /// Whether a serial number has more than one entry.

@@ -10,6 +10,7 @@ use crate::edge::{Edge, Fetched, Silence};
 use crate::judge;
 use crate::list::List;
 use crate::subject::Subject;
+use crate::which::Which;
 
 const PAGE: u32 = 10_000;
 
@@ -25,12 +26,13 @@ pub(crate) enum Looked {
 }
 
 impl Edge {
-    /// Fetches an issuer's CRL if there is a new one, and tells of it; what is wrong with the whole of it is suspected.
-    pub(crate) async fn look_for_list(&self, subject: &Subject) -> Looked {
-        let what = format!("CRL of {}", subject.name());
-        let fetched = self.crl(subject).await;
+    /// Fetches one of an issuer's CRLs if there is a new one, and tells of it; what is wrong with the whole of it is
+    /// suspected.
+    pub(crate) async fn look_for_list(&self, subject: &Subject, which: &Which) -> Looked {
+        let what = format!("{which} of {}", subject.name());
+        let fetched = self.crl(subject, which).await;
         if let Some(difference) = as_a_whole(subject, fetched.as_ref().ok()) {
-            let key = self.key(subject, Product::Crl, None);
+            let key = self.key(subject, Some(which.clone()), None);
             self.shared.suspect(key, None, difference);
         }
         match fetched {
@@ -39,11 +41,11 @@ impl Edge {
                 Looked::Absent
             }
             Ok(Fetched::New(list) | Fetched::Same(list)) => {
-                self.tell_of(&what, subject, &list);
+                self.tell_of(&what, subject, which, &list);
                 Looked::Is(list)
             }
             // The difference says it.
-            Ok(Fetched::Unfit(_) | Fetched::WentBack(_)) => Looked::Failed,
+            Ok(Fetched::Lacking(_) | Fetched::Unfit(_) | Fetched::WentBack(_)) => Looked::Failed,
             // Told as such already.
             Err(Silence::Away(_)) => Looked::Failed,
             Err(Silence::Refusal(why)) => {
@@ -54,13 +56,15 @@ impl Edge {
     }
 
     /// An alarm before it ends: late enough that a CRL which is renewed in time never comes there.
-    fn tell_of(&self, what: &str, subject: &Subject, list: &List) {
-        self.shared.metrics.crl(
-            &self.url,
-            subject.name(),
-            list.this_update,
-            list.next_update,
-        );
+    fn tell_of(&self, what: &str, subject: &Subject, which: &Which, list: &List) {
+        if *which == Which::Complete {
+            self.shared.metrics.crl(
+                &self.url,
+                subject.name(),
+                list.this_update,
+                list.next_update,
+            );
+        }
         let Some(next_update) = list.next_update else {
             return self.troubles.clear(what);
         };
@@ -76,7 +80,28 @@ impl Edge {
         }
     }
 
-    /// Compares every serial number of the ledger with a CRL, and every entry with the ledger. `told` hears how many
+    /// Compares the delta, if the complete CRL says that there is one, and all parts. How many there are; `None` if one of
+    /// them could not be compared.
+    pub(crate) async fn walk_others(
+        &self,
+        subject: &Subject,
+        complete: &List,
+    ) -> anyhow::Result<Option<usize>> {
+        let mut deltas = Some(0);
+        if subject.issuer.signs && complete.has_delta {
+            deltas = match self.look_for_list(subject, &Which::Delta).await {
+                Looked::Is(list) => {
+                    self.walk_delta(subject, &list).await?;
+                    Some(1)
+                }
+                Looked::Absent | Looked::Failed => None,
+            };
+        }
+        let parts = self.walk_parts(subject).await?;
+        Ok(deltas.zip(parts).map(|(deltas, parts)| deltas + parts))
+    }
+
+    /// Compares every serial number of the ledger with a complete CRL, and every entry with the ledger. `told` hears how many
     /// certificates were compared.
     pub(crate) async fn walk(
         &self,
@@ -139,13 +164,13 @@ impl Edge {
             return;
         };
         if let Some(difference) = in_list(subject, list, &serial, row, now) {
-            let key = self.key(subject, Product::Crl, Some(serial));
+            let key = self.key(subject, Some(Which::Complete), Some(serial));
             self.shared.suspect(key, row.copied(), difference);
         }
     }
 }
 
-/// What is wrong with one serial number in a CRL.
+/// What is wrong with one serial number in a complete CRL.
 pub(crate) fn in_list(
     subject: &Subject,
     list: &List,
@@ -154,17 +179,26 @@ pub(crate) fn in_list(
     now: pki::Time,
 ) -> Option<Difference> {
     let entry = list.find(serial);
-    if list.has_twice(serial) {
-        let served = format!("two entries, one of them {}", entry_text(entry));
-        return Some(Difference::new(Kind::Twice, judge::row_text(row), served));
-    }
-    judge::entry(row, entry, &list.rules(subject), now)
+    twice(list, serial, row).or_else(|| judge::entry(row, entry, &list.rules(subject), now))
+}
+
+/// Two entries of one serial number.
+pub(crate) fn twice(
+    list: &List,
+    serial: &pki::Serial,
+    row: Option<&StatusRow>,
+) -> Option<Difference> {
+    list.has_twice(serial).then(|| {
+        let served = format!("two entries, one of them {}", entry_text(list.find(serial)));
+        Difference::new(Kind::Twice, judge::row_text(row), served)
+    })
 }
 
 /// What is wrong with a whole CRL.
 pub(crate) fn as_a_whole(subject: &Subject, fetched: Option<&Fetched>) -> Option<Difference> {
     let ledger = format!("issuer {}", subject.name());
     match fetched? {
+        Fetched::Lacking(what) => Some(Difference::new(Kind::Missing, ledger, what)),
         Fetched::Unfit(violation) => Some(Difference::invalid(ledger, violation)),
         Fetched::WentBack(how) => Some(Difference::new(Kind::WentBack, ledger, how)),
         Fetched::Absent | Fetched::New(_) | Fetched::Same(_) => None,

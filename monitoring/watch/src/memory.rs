@@ -51,6 +51,9 @@ pub(crate) struct Cursor {
 pub(crate) struct Open {
     pub(crate) issuer: String,
     pub(crate) product: Product,
+    /// Which CRL: `delta`, or the URI of a part; absent for the complete one.
+    #[serde(default)]
+    pub(crate) list: Option<String>,
     pub(crate) serial: Option<Serial>,
     pub(crate) kind: String,
     pub(crate) since: Time,
@@ -118,6 +121,7 @@ mod tests {
                 open: vec![Open {
                     issuer: "member".to_owned(),
                     product: Product::Crl,
+                    list: Some("delta".to_owned()),
                     serial: None,
                     kind: "invalid".to_owned(),
                     since: Time::from_unix(1_800_000_001),

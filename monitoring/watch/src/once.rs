@@ -23,6 +23,7 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::subject;
+use crate::which::Which;
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -98,13 +99,17 @@ async fn compare_edge(edge: &Arc<Edge>, report: &mut Report) -> anyhow::Result<(
     }
     let bar = Bar::new(format!("{} CRLs", edge.url), total);
     for subject in &subjects {
-        match edge.look_for_list(subject).await {
+        match edge.look_for_list(subject, &Which::Complete).await {
             Looked::Absent => {}
             Looked::Failed => report.gaps = true,
             Looked::Is(list) => {
                 report.crls += 1;
                 edge.walk(subject, &list, |number| bar.advance(number))
                     .await?;
+                match edge.walk_others(subject, &list).await? {
+                    Some(others) => report.crls += others as u64,
+                    None => report.gaps = true,
+                }
             }
         }
     }
@@ -174,7 +179,8 @@ impl Report {
                 json!({
                     "edge": &*key.edge,
                     "issuer": &*key.issuer,
-                    "product": key.product,
+                    "product": key.product(),
+                    "crl": key.list.as_ref().map(ToString::to_string),
                     "serial": key.serial,
                     "kind": difference.as_ref().map(|difference| difference.kind.as_str()),
                     "ledger": difference.as_ref().map(|difference| &difference.ledger),
@@ -201,7 +207,7 @@ fn line(key: &Key, difference: Option<&Difference>) -> String {
     if let Some(difference) = difference {
         text.push_str(&format!(
             "{} ({}): ledger: {}; served: {}",
-            key.product.as_str(),
+            key.what(),
             difference.kind.as_str(),
             difference.ledger,
             difference.served

@@ -13,6 +13,7 @@ use crate::findings::Key;
 use crate::judge;
 use crate::memory::Cursor;
 use crate::subject::{self, Subject};
+use crate::which::Which;
 
 const PAGE: u32 = 1000;
 /// While an edge is away, it is tried again this often.
@@ -153,7 +154,7 @@ impl Edge {
                 Err(Silence::Refusal(why)) => return Asked::Refused(why),
             };
             if let Some(difference) = judge::answer(row, &said, self.shared.clock.now()) {
-                let key = self.key(subject, Product::Ocsp, Some(serial));
+                let key = self.key(subject, None, Some(serial));
                 self.shared.suspect(key, row.copied(), difference);
                 break;
             }
@@ -169,23 +170,28 @@ impl Edge {
         let row = self.shared.ledger.status(subject.name(), &serial).await?;
         // What cannot be asked about now is asked about by the sweep.
         self.compare_answers(subject, serial, row.as_ref()).await;
-        if let Some(list) = self.list(subject.name()) {
+        if let Some(list) = self.list(subject.name(), &Which::Complete) {
             let rules = list.rules(subject);
             let now = self.shared.clock.now();
             let entry = list.find(&serial);
             if let Some(difference) = judge::entry(row.as_ref(), entry, &rules, now) {
-                let key = self.key(subject, Product::Crl, Some(serial));
+                let key = self.key(subject, Some(Which::Complete), Some(serial));
                 self.shared.suspect(key, row, difference);
             }
         }
         Ok(())
     }
 
-    pub(crate) fn key(&self, subject: &Subject, product: Product, serial: Option<Serial>) -> Key {
+    pub(crate) fn key(
+        &self,
+        subject: &Subject,
+        list: Option<Which>,
+        serial: Option<Serial>,
+    ) -> Key {
         Key {
             edge: self.url.as_str().into(),
             issuer: subject.name().into(),
-            product,
+            list,
             serial,
         }
     }

@@ -20,6 +20,7 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::subject;
+use crate::which::Which;
 
 /// How often suspects are looked for and the metrics brought up to date.
 const TICK: Duration = Duration::from_millis(250);
@@ -97,7 +98,7 @@ async fn lists(edge: Arc<Edge>, part: Part) -> anyhow::Result<()> {
         let mut complete = true;
         for subject in subject::all(&edge.shared.ledger).await? {
             let head = edge.shared.ledger.head().await?;
-            let list = match edge.look_for_list(&subject).await {
+            let list = match edge.look_for_list(&subject, &Which::Complete).await {
                 Looked::Absent => continue,
                 Looked::Failed => {
                     complete = false;
@@ -111,13 +112,16 @@ async fn lists(edge: Arc<Edge>, part: Part) -> anyhow::Result<()> {
                 _ => {
                     let begun = Instant::now();
                     edge.walk(&subject, &list, |_| ()).await?;
+                    let all = edge.walk_others(&subject, &list).await?.is_some();
                     let last = Walked {
                         at: begun,
                         took: begun.elapsed(),
                         head,
                         number: list.number.clone(),
+                        all,
                     };
                     walked.insert(subject.name().to_owned(), last);
+                    complete &= all;
                 }
             }
         }
@@ -135,12 +139,15 @@ struct Walked {
     took: Duration,
     head: u64,
     number: Option<CrlNumber>,
+    /// Whether every part and delta could be compared as well.
+    all: bool,
 }
 
 impl Walked {
     /// Whether nothing has changed since.
     fn still_holds(&self, head: u64, list: &List) -> bool {
-        self.head == head && self.number == list.number && self.at.elapsed() < FULL_EVERY
+        let same = self.head == head && self.number == list.number;
+        same && self.all && self.at.elapsed() < FULL_EVERY
     }
 
     /// Whether it is too early for another one, which reads the whole ledger. Each change is looked at by itself
@@ -227,7 +234,10 @@ impl Shared {
                 let key = Key {
                     edge: edge.as_str().into(),
                     issuer: open.issuer.as_str().into(),
-                    product: open.product,
+                    list: match open.product {
+                        Product::Crl => Some(Which::recalled(open.list.as_deref())),
+                        Product::Ocsp => None,
+                    },
                     serial: open.serial,
                 };
                 self.findings.remember(key, open, open.since);

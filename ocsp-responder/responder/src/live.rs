@@ -136,9 +136,12 @@ impl StaticObject {
         self.role != EARLIER_CRL
     }
 
-    /// Whether a path names the CRL by its number, so that it will never be another one there.
+    /// Whether a path names the CRL by its number, so that it will never be another one there. What names a part of a CRL
+    /// may be a number too, and means another thing.
     fn is_numbered(&self, path: &str) -> bool {
-        self.crl_number.as_ref().is_some_and(|number| {
+        let is_whole = matches!(self.role.as_str(), "crl" | EARLIER_CRL);
+        let number = self.crl_number.as_ref().filter(|_| is_whole);
+        number.is_some_and(|number| {
             let name = path
                 .rsplit('/')
                 .next()

@@ -8,6 +8,8 @@ use pki::{Certificate, Time, Violation, oid};
 pub(super) struct Judge {
     pub(super) authorities: Vec<Certificate>,
     pub(super) accept_sha1: bool,
+    /// Whether it is to be a delta CRL. Never one by chance: in the place of a whole CRL it would hide what is revoked.
+    pub(super) delta: bool,
     pub(super) url: String,
     pub(super) now: Time,
 }
@@ -16,14 +18,7 @@ impl Judge {
     /// The CRL, if one of the CAs has signed it and it breaks no rule.
     pub(super) fn verified(&self, der: &[u8]) -> Result<Crl> {
         let crl = Crl::from_der(der).map_err(|violation| anyhow!("it is no CRL: {violation}"))?;
-        let partial = crl
-            .extensions()
-            .iter()
-            .any(|extension| extension.oid == oid::ISSUING_DISTRIBUTION_POINT);
-        let scope = match partial {
-            true => Scope::Partition { uri: &self.url },
-            false => Scope::Complete,
-        };
+        let scope = self.scope(&crl)?;
         let mut refused: Option<Violation> = None;
         for ca in &self.authorities {
             let expected = Expected {
@@ -45,6 +40,26 @@ impl Judge {
             Some(violation) => bail!("it is refused: {violation}"),
             None => bail!("--ca names no certificate"),
         }
+    }
+
+    fn scope<'a>(&'a self, crl: &'a Crl) -> Result<Scope<'a>> {
+        match (self.delta, crl.base_number()) {
+            (true, Some(base)) => return Ok(Scope::Delta { base }),
+            (true, None) => bail!("it is no delta CRL: leave out --delta"),
+            (false, Some(_)) => bail!(
+                "it is a delta CRL, which alone says nothing of what was revoked earlier: fetch it with --delta, beside \
+                 the whole CRL"
+            ),
+            (false, None) => {}
+        }
+        let partial = crl
+            .extensions()
+            .iter()
+            .any(|extension| extension.oid == oid::ISSUING_DISTRIBUTION_POINT);
+        Ok(match partial {
+            true => Scope::Partition { uri: &self.url },
+            false => Scope::Complete,
+        })
     }
 
     /// Nobody is served by a CRL that has ended.
