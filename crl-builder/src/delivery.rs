@@ -25,9 +25,9 @@ use crate::live::{CRL_ROLE, sha256};
 
 /// A variant says of which object (`of`, its SHA-256) and in which coding (`coding`); differences say `of` too.
 const OF: &str = "of";
-/// A delta or a part with fewer octets travels in three packets. There may be thousands of them, and nothing beside them
+/// A delta or a part with fewer octets travels in two packets. There may be thousands of them, and nothing beside them
 /// would save any.
-const SMALL: usize = 4096;
+const SMALL: usize = 2048;
 
 /// The path at which a CRL stays the same for ever.
 pub(crate) fn numbered_path(issuer: &str, crl: &Crl) -> Option<String> {

@@ -178,3 +178,90 @@ async fn lost_objects_cost_only_themselves() {
     assert_eq!(manifest.objects_of("crl-earlier").count(), 1);
     running.stop().await;
 }
+
+/// A delta and a part are compressed and have differences as the complete CRL has, once that pays; a part that stays
+/// keeps what is beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn deltas_and_parts_are_cheap_too() {
+    const URI: &str = "http://status.example/crl/member/part/1.crl";
+    const SMALL: &str = "http://status.example/crl/member/part/2.crl";
+    let world = World::new().await;
+    world.add_signing("member").await;
+    world.with_deltas("member").await;
+    world.certify("member", 1..=200).await;
+    world.put_into_part("member", 1..=100, URI);
+    world.put_into_part("member", 101..=110, SMALL);
+    let running = world.start();
+    world.published(0).await;
+    // In the delta, in the part, and in both; the first step of each is the one in which it has become large enough.
+    for number in 1..=80 {
+        world.revoke("member", number).await;
+    }
+    let (first, _) = world.published(80).await;
+    world.revoke("member", 81).await;
+    let (second, _) = world.published(81).await;
+    world.revoke("member", 101).await;
+    let (third, _) = world.published(82).await;
+    running.stop().await;
+
+    let list = |manifest: &Manifest, role: &str, uri: &str| {
+        let mut lists = manifest.objects_of(role);
+        lists
+            .find(|list| list.details.get("uri").is_none_or(|of| of == uri))
+            .unwrap()
+            .clone()
+    };
+    let beside = |manifest: &Manifest, list: &Object| -> Vec<Object> {
+        let about = |object: &&Object| object.details.get("of") == Some(&list.sha256);
+        manifest.objects.iter().filter(about).cloned().collect()
+    };
+    for (role, uri, path) in [
+        ("crl-delta", "", "/crl/member.delta.diff"),
+        ("crl-partition", URI, "/crl/member/part/1.diff"),
+    ] {
+        let (old, new) = (list(&first, role, uri), list(&second, role, uri));
+        let roles: Vec<_> = beside(&second, &new)
+            .into_iter()
+            .map(|object| object.role)
+            .collect();
+        assert_eq!(roles, ["variant", "variant", "crl-difference"], "{role}");
+        for (object, coding) in beside(&second, &new).iter().zip(Coding::ALL) {
+            let encoded = world.object(&second, object);
+            let whole = world.object(&second, &new);
+            assert!(encoded.len() < whole.len() && coding.stands_for(&encoded, &whole));
+        }
+        let difference = beside(&second, &new).remove(2);
+        assert_eq!(difference.paths, [path]);
+        let octets = world.object(&second, &difference);
+        let number: CrlNumber = old.details["number"].parse().unwrap();
+        let log = Log::read(&octets).unwrap();
+        let end = log.prefixes().find(|(from, _)| **from == number).unwrap().1;
+        let difference = Log::read(&octets[..end]).unwrap();
+        let (old, new) = (world.object(&first, &old), world.object(&second, &new));
+        assert_eq!(apply(&old, &number, &difference).unwrap(), new, "{role}");
+    }
+    // The part stays, and what is beside it; nothing is beside the small one.
+    let (before, after) = (
+        list(&second, "crl-partition", URI),
+        list(&third, "crl-partition", URI),
+    );
+    assert_eq!(before.sha256, after.sha256);
+    assert_eq!(beside(&second, &before), beside(&third, &after));
+    let small = list(&third, "crl-partition", SMALL);
+    assert_eq!(small.details["entries"], "1");
+    assert_eq!(beside(&third, &small), []);
+}
+
+/// Certificates may name a new part at any time: it is there at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_part_is_published_at_once() {
+    let world = World::new().await;
+    world.add_signing("member").await;
+    let running = world.start();
+    world.published(0).await;
+    let uri = "http://status.example/crl/member/part/2026-11.crl";
+    world.reserve_in_part("member", uri).await;
+    let part = until("the part", || world.part("member", uri)).await;
+    assert!(part.is_empty());
+    running.stop().await;
+}

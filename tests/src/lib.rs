@@ -5,6 +5,7 @@
 pub mod clients;
 pub mod crl_server;
 pub mod faked_edge;
+pub mod http;
 pub mod ocsp_load;
 pub mod old_ca;
 pub mod program;

@@ -31,7 +31,17 @@ pub struct System {
 impl System {
     /// Starts with a hierarchy: a path in the repository, such as [`EC`] or [`RSA`].
     pub fn start(hierarchy: &str) -> Self {
-        let mut system = Self::prepared();
+        Self::prepared().started(hierarchy)
+    }
+
+    /// The same with everything in a directory inside `folder`, which is on a disk of the test's own.
+    pub fn start_in(folder: &Path, hierarchy: &str) -> Self {
+        let folder = tempfile::tempdir_in(folder).expect("a temporary directory");
+        Self::within(folder).started(hierarchy)
+    }
+
+    fn started(self, hierarchy: &str) -> Self {
+        let mut system = self;
         let file = repository().join(hierarchy);
         // A port that was free a moment ago: the URLs in certificates must name it before anything listens.
         let port = free_port();
@@ -52,7 +62,10 @@ impl System {
     }
 
     fn prepared() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary directory");
+        Self::within(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn within(folder: TempDir) -> Self {
         Self {
             folder,
             up: None,

@@ -10,7 +10,7 @@ use crl_builder::{Metrics, PublicationKey, Shared, Signer, follow};
 use keystore::SigningKey;
 use ledger::{
     CrlAllowance, CrlPolicy, Ground, ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy,
-    Ledger, LedgerError, Operator, Origin, RevocationRequest,
+    IssuerUpdate, Ledger, LedgerError, Operator, Origin, Reservation, RevocationRequest,
 };
 use pki::crl::Crl;
 use pki::{
@@ -95,6 +95,18 @@ impl World {
         self.ledger.add_issuer(issuer, "test").await.unwrap();
     }
 
+    /// From now on it has deltas as well.
+    pub(crate) async fn with_deltas(&self, issuer: &str) {
+        let mut policy = self.ledger.issuer(issuer).await.unwrap().unwrap().policy;
+        policy.crl.deltas = true;
+        let update = IssuerUpdate {
+            policy: Some(policy),
+            ..IssuerUpdate::default()
+        };
+        let updated = self.ledger.update_issuer(issuer, update, "test").await;
+        updated.unwrap();
+    }
+
     fn make_ca(&self, name: &str) -> (Certificate, Arc<SigningKey>) {
         self.openssl(&[
             "req",
@@ -123,19 +135,42 @@ impl World {
 
     /// Does something to the ledger's database behind everybody's back.
     pub(crate) fn tamper(&self, statement: &str) {
-        let script =
-            "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])";
-        let output = Command::new("python3")
+        self.tampers(statement)();
+    }
+
+    /// What does that when it is called.
+    pub(crate) fn tampers(&self, statement: &str) -> impl FnOnce() + Send + use<> {
+        let script = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db: db.executescript(sys.argv[2])";
+        let mut command = Command::new("python3");
+        command
             .args(["-c", script])
             .arg(self.database())
-            .arg(statement)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+            .arg(statement);
+        move || {
+            let output = command.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
+        }
+    }
+
+    /// Has certificates name a part of the CRL, as if they had been issued so.
+    pub(crate) fn put_into_part(
+        &self,
+        issuer: &str,
+        serials: impl IntoIterator<Item = u32>,
+        uri: &str,
+    ) {
+        let issuer = format!("(SELECT id FROM issuer WHERE name = '{issuer}')");
+        let serials = serials
+            .into_iter()
+            .map(|number| format!("x'04{}'", serial(number)));
+        let serials: Vec<_> = serials.collect();
+        self.tamper(&format!(
+            "INSERT INTO crl_partition (issuer, uri) VALUES ({issuer}, '{uri}'); \
+             UPDATE certificate SET crl_partition = (SELECT id FROM crl_partition WHERE uri = '{uri}') \
+             WHERE issuer = {issuer} AND serial IN ({});",
+            serials.join(", ")
+        ));
     }
 
     fn database(&self) -> PathBuf {
@@ -218,6 +253,24 @@ impl World {
             .unwrap();
     }
 
+    /// A certificate that names a part of the CRL is about to be signed.
+    pub(crate) async fn reserve_in_part(&self, issuer: &str, uri: &str) {
+        let reservation = Reservation {
+            issuer: issuer.to_owned(),
+            serial: serial(0),
+            request_id: [7; 16],
+            profile: "server".to_owned(),
+            tbs: vec![0x30, 0],
+            signature_algorithm: "ecdsa-sha256".to_owned(),
+            csr: None,
+            not_after: self.clock.now().plus_seconds(86_400),
+            spki_sha256: [7; 32],
+            crl_partition: Some(uri.to_owned()),
+            actor: "test".to_owned(),
+        };
+        self.ledger.reserve_serial(&reservation).await.unwrap();
+    }
+
     pub(crate) async fn revoke(&self, issuer: &str, number: u32) {
         let request = RevocationRequest {
             issuer: issuer.to_owned(),
@@ -286,6 +339,15 @@ impl World {
             .object(&manifest.channel, manifest.object("crl")?)
             .ok()?;
         Some(Crl::from_der(&der).unwrap())
+    }
+
+    /// The published part at this URI.
+    pub(crate) fn part(&self, issuer: &str, uri: &str) -> Option<Crl> {
+        let manifest = self.manifest(issuer)?;
+        let mut parts = manifest.objects_of("crl-partition");
+        let part = parts.find(|part| part.details.get("uri").is_some_and(|of| of == uri))?;
+        let der = self.directory_store().object(&manifest.channel, part);
+        Some(Crl::from_der(&der.ok()?).unwrap())
     }
 
     pub(crate) fn number(&self, issuer: &str) -> Option<u64> {
@@ -378,6 +440,8 @@ pub(crate) struct State {
     pub(crate) mad: Vec<String>,
     /// The last number it claims to have signed.
     pub(crate) last_number: u64,
+    /// What happens while it signs the next time.
+    pub(crate) meanwhile: Option<Box<dyn FnOnce() + Send>>,
     /// What it was asked to sign: issuer, number, thisUpdate.
     pub(crate) asked: Vec<(String, String, Time)>,
 }
@@ -412,7 +476,11 @@ impl Signer for FakeSigner {
             .1
             .clone();
         let mad = state.mad.contains(&crl.issuer);
+        let meanwhile = state.meanwhile.take();
         drop(state);
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
         let signed = if mad { &crl.tbs[1..] } else { &crl.tbs };
         Ok(key.sign(crl.signature_algorithm, signed).unwrap())
     }

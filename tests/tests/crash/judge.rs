@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use e2e::http;
 use e2e::program::program;
 use e2e::system::path;
 use ledger::{Ledger, StatusRow};
@@ -16,7 +17,6 @@ use pki::{Certificate, Clock, HashAlgorithm, RevocationReason, Serial, SystemClo
 use serde_json::Value;
 
 use crate::book::{Book, Entry, ISSUER};
-use crate::http;
 use crate::machine::Machine;
 use crate::watcher::Seen;
 

@@ -11,7 +11,6 @@
 #![forbid(unsafe_code)]
 
 mod book;
-mod http;
 mod judge;
 mod machine;
 mod random;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use e2e::http;
 use e2e::program::program;
 use e2e::system::path;
 use pki::crl::Crl;
@@ -20,7 +21,6 @@ use pki::ocsp::{IssuerHashes, request};
 use pki::{Certificate, Clock, CrlNumber, HashAlgorithm, Serial, SystemClock};
 
 use crate::book::{Book, Entry, ISSUER};
-use crate::http;
 use crate::machine::Machine;
 
 /// How long after the last kill everything has to be published.

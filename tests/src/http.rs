@@ -8,12 +8,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A whole answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
-pub(crate) fn post_ocsp(address: &str, request: &[u8]) -> Option<Answer> {
+/// Asks by OCSP; `None` when nobody listens or the answer was cut off: that is how a killed server looks.
+pub fn post_ocsp(address: &str, request: &[u8]) -> Option<Answer> {
     let head = format!(
         "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/ocsp-request\r\n\
          Content-Length: {}\r\n\r\n",
@@ -22,14 +25,14 @@ pub(crate) fn post_ocsp(address: &str, request: &[u8]) -> Option<Answer> {
     exchange(address, &[head.as_bytes(), request].concat())
 }
 
-pub(crate) fn get(address: &str, path: &str) -> Option<Answer> {
+/// Asks with GET; `None` as above.
+pub fn get(address: &str, path: &str) -> Option<Answer> {
     exchange(
         address,
         format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
     )
 }
 
-/// `None` when nobody listens or the answer was cut off: that is how a killed server looks.
 fn exchange(address: &str, request: &[u8]) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
