@@ -1,5 +1,6 @@
 //! Sixty days of a builder that is stopped and started, with a signer that is away or mad, a publication that cannot be
-//! written, a ledger that is restored from older copies, and revocations all the while.
+//! written, a ledger that is restored from older copies, and revocations all the while. `AVOUCH_LONG=1` repeats them with
+//! other choices.
 
 mod common;
 
@@ -14,6 +15,9 @@ const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 /// A CRL that ends sooner than this is never left without an alarm.
 const MARGIN: i64 = 2 * DAY;
+
+const FIRST_SEED: u64 = 2026;
+const LONG_SEEDS: u64 = 50;
 
 /// Numbers that look random and are the same in every run.
 struct Dice(u64);
@@ -47,10 +51,17 @@ struct Seen {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_crl_ends_unannounced_and_nothing_is_lost() {
+    let long = std::env::var_os("AVOUCH_LONG").is_some_and(|long| !long.is_empty());
+    for seed in 0..if long { LONG_SEEDS } else { 1 } {
+        sixty_days(FIRST_SEED + seed).await;
+    }
+}
+
+async fn sixty_days(seed: u64) {
     let mut world = World::new().await;
     world.add_signing("member").await;
     world.certify("member", 0..400).await;
-    let mut dice = Dice(2026);
+    let mut dice = Dice(seed);
     let mut seen = Seen::default();
     let mut revoked = BTreeSet::new();
     let mut fault: Option<(Fault, Time)> = None;
@@ -111,13 +122,18 @@ async fn no_crl_ends_unannounced_and_nothing_is_lost() {
     until("everything revoked", || world.crl("member").filter(all)).await;
     world.ledger.verify_audit().await.unwrap();
     running.stop().await;
-    // The days were as bad as they should be.
-    assert!(
-        seen.alarms > 10 && restores > 2,
-        "{} alarms, {restores} restores",
-        seen.alarms
+    println!(
+        "seed {seed}: {} revocations, {} alarms, {} times past the end of a CRL, {restores} restores",
+        revoked.len(),
+        seen.alarms,
+        seen.ended
     );
-    assert!(seen.ended > 0, "no fault lasted until a CRL ended");
+    // The days were as bad as they should be.
+    assert!(seen.alarms > 5 && restores > 0, "these days were too good");
+    assert!(
+        seed != FIRST_SEED || seen.ended > 0,
+        "no fault lasted until a CRL ended"
+    );
 }
 
 /// Waits until the builder has published what is due or says why not, and looks at what is published.

@@ -294,9 +294,21 @@ pub fn signal(signal: &str, pid: u32) {
     program(Path::new("/"), "kill", [signal, &pid.to_string()]).ok();
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+/// A port that is free. Not one of those that outgoing connections get: one of these, even a connection to itself, could
+/// take it while what listens there is started again.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 10_240;
+    const OUTGOING: u16 = 32_768;
+    let span = u32::from(OUTGOING - FIRST);
+    let random = pki::Serial::random().expect("random numbers");
+    let random = random
+        .as_bytes()
+        .iter()
+        .fold(0, |rest, &octet| (rest * 256 + u32::from(octet)) % span);
+    (0..span)
+        .map(|more| FIRST + u16::try_from((random + more) % span).expect("within the span"))
+        .find(|&port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .expect("a free port")
 }
 
 fn forward(stream: impl std::io::Read + Send + 'static, sender: mpsc::Sender<String>) {

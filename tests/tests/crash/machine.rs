@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use e2e::program::{Finished, binary, program, repository};
-use e2e::system::{EC, path, signal};
+use e2e::system::{EC, free_port, path, signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -65,9 +64,7 @@ impl Machine {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         fs::create_dir(folder.path().join("control")).expect("a directory");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
-        drop(listener);
+        let port = free_port();
         let mut machine = Self {
             folder,
             port,
