@@ -1,5 +1,7 @@
 //! What is published of one issuer.
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use pki::crl::Crl;
 use pki::{CrlNumber, Time};
@@ -9,6 +11,9 @@ use crate::schedule::Window;
 
 /// The role of the CRL among a manifest's objects.
 pub(crate) const CRL_ROLE: &str = "crl";
+/// The role of its parts, each of which names its URI.
+pub(crate) const PARTITION_ROLE: &str = "crl-partition";
+pub(crate) const PARTITION_URI: &str = "uri";
 
 /// A published CRL.
 #[derive(Clone, Debug)]
@@ -61,6 +66,24 @@ pub(crate) fn read(publisher: &Publisher) -> Result<Option<(Crl, u64)>, Refusal>
         }
     };
     Ok(Some((crl, manifest.as_of)))
+}
+
+/// The parts that a channel holds, by their URIs. One that cannot be read is left out.
+pub(crate) fn read_parts(publisher: &Publisher) -> BTreeMap<String, Crl> {
+    let manifest = publisher.current().into_iter();
+    let parts = manifest.flat_map(|manifest| manifest.objects_of(PARTITION_ROLE));
+    parts
+        .filter_map(|part| {
+            let uri = part.details.get(PARTITION_URI)?;
+            let read = publisher
+                .object_bytes(part)
+                .map_err(|refusal| refusal.to_string())
+                .and_then(|der| Crl::from_der(&der).map_err(|violation| violation.to_string()));
+            read.inspect_err(|why| tracing::warn!("the part {uri} cannot be read: {why}"))
+                .ok()
+                .map(|crl| (uri.clone(), crl))
+        })
+        .collect()
 }
 
 /// SHA-256 of a CRL.

@@ -8,7 +8,7 @@ use publication::{Manifest, NewManifest, NewObject, Object, PublishError, Publis
 use tokio::task::block_in_place;
 
 use crate::delivery;
-use crate::live::{CRL_ROLE, sha256};
+use crate::live::{CRL_ROLE, PARTITION_ROLE, PARTITION_URI, sha256};
 
 /// What an issuer has to publish besides its certificate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -142,15 +142,21 @@ fn partition_object(
     uri: &str,
     crl: Option<&Crl>,
 ) -> Option<NewObject> {
-    const ROLE: &str = "crl-partition";
-    let detail = |object: &Object| object.details.get("uri").is_some_and(|of| of == uri);
+    let detail = |object: &Object| {
+        object
+            .details
+            .get(PARTITION_URI)
+            .is_some_and(|of| of == uri)
+    };
     let path = path_of(uri)?;
     let Some(crl) = crl else {
-        let mut published = manifest?.objects_of(ROLE);
+        let mut published = manifest?.objects_of(PARTITION_ROLE);
         return published.find(|object| detail(object)).map(Object::kept);
     };
-    let mut object = list_object(ROLE, uri.to_owned(), vec![path.to_owned()], crl);
-    object.details.insert("uri".to_owned(), uri.to_owned());
+    let mut object = list_object(PARTITION_ROLE, uri.to_owned(), vec![path.to_owned()], crl);
+    object
+        .details
+        .insert(PARTITION_URI.to_owned(), uri.to_owned());
     Some(object)
 }
 

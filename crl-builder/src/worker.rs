@@ -62,6 +62,8 @@ pub(crate) struct Worker<S> {
     lists: Option<Lists>,
     bases: Bases,
     opened_at: Time,
+    /// Whether `lists` began with every part: what is not published is not known.
+    parts_are_published: bool,
     /// When all was last read anew.
     thorough_at: Option<Time>,
     /// The ledger knows less than what is published.
@@ -126,6 +128,7 @@ impl<S: Signer> Worker<S> {
             follower,
             issuer,
             lists: None,
+            parts_are_published: true,
             bases: Bases::default(),
             opened_at: shared.clock.now(),
             thorough_at: None,
@@ -290,7 +293,8 @@ impl<S: Signer> Worker<S> {
     fn is_time_to_be_thorough(&self, occasion: Occasion, now: Time) -> bool {
         let refresh = i64::from(self.issuer.policy.crl.refresh_hours) * 3600;
         let last = self.thorough_at.unwrap_or(self.opened_at);
-        let first = self.thorough_at.is_none() && occasion != Occasion::Changed;
+        let first = self.thorough_at.is_none()
+            && (occasion != Occasion::Changed || !self.parts_are_published);
         first || now >= last.plus_seconds(refresh) || now < last
     }
 
@@ -300,7 +304,14 @@ impl<S: Signer> Worker<S> {
         if self.lists.is_none()
             && let Some((crl, as_of)) = live::read(&self.publisher)?
         {
-            let lists = block_in_place(|| Lists::of_published(&crl, as_of));
+            let (ledger, name) = (&self.shared.ledger, &self.issuer.name);
+            let known = ledger.crl_partitions(name).await?;
+            let lists = block_in_place(|| {
+                let parts = live::read_parts(&self.publisher);
+                Lists::of_published(&crl, &parts, as_of)
+            });
+            let published = |uri: &String| lists.partitions.contains_key(uri);
+            self.parts_are_published = known.iter().all(published);
             self.bases = Bases::of_published(&crl, &lists.complete);
             self.lists = Some(lists);
         }

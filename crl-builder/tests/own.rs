@@ -5,6 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{World, open_ledger, serial, until};
+use pki::crl::Crl;
 use pki::crl::verify::{Expected, OwnRules, Profile, Scope, verify_crl};
 use pki::{Clock, CrlNumber, RevocationReason};
 
@@ -291,6 +292,34 @@ async fn the_signer_knows_a_higher_number() {
     let number = until("a CRL", || world.number("member")).await;
     assert!(number > 1_000_000);
     running.stop().await;
+}
+
+/// After a start the lists go on from what is published, each part from its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_loses_nothing_of_the_parts() {
+    const URI: &str = "http://status.example/crl/member/part/1.crl";
+    let world = World::new().await;
+    world.add_signing("member").await;
+    world.certify("member", 1..=4).await;
+    world.put_into_part("member", 1..=4, URI);
+    let listed = |number| {
+        let has = move |part: &Crl| (1..=number).all(|it| part.find(&serial(it)).is_some());
+        let world = &world;
+        until("the part", move || world.part("member", URI).filter(has))
+    };
+    for number in 1..=3 {
+        world.revoke("member", number).await;
+        if number == 3 {
+            // What is lost is read from the ledger again.
+            let manifest = world.manifest("member").unwrap();
+            let lost = &manifest.object("crl-partition").unwrap().sha256;
+            let objects = world.path("publication/crl/member/objects");
+            std::fs::remove_file(objects.join(lost)).unwrap();
+        }
+        let running = world.start();
+        listed(number).await;
+        running.stop().await;
+    }
 }
 
 /// S4: expired certificates leave.

@@ -30,13 +30,19 @@ type Changes = BTreeMap<Serial, Option<CrlEntry>>;
 
 impl Lists {
     /// Starts from what is published.
-    pub(crate) fn of_published(crl: &Crl, as_of: u64) -> Self {
-        let complete = Entries::read(crl.encoded_entries());
+    pub(crate) fn of_published(crl: &Crl, parts: &BTreeMap<String, Crl>, as_of: u64) -> Self {
+        // Made by somebody else, for a CA that was taken over: other order, other encoding, and perhaps entries that no
+        // certificate could have.
+        let entries = |crl: &Crl| {
+            Entries::read(crl.encoded_entries())
+                .unwrap_or_else(|_| crl.entries().flatten().collect())
+        };
+        let parts = parts.iter();
         Self {
-            // Made by somebody else, for a CA that was taken over: other order, other encoding, and perhaps entries that no
-            // certificate could have.
-            complete: complete.unwrap_or_else(|_| crl.entries().flatten().collect()),
-            partitions: BTreeMap::new(),
+            complete: entries(crl),
+            partitions: parts
+                .map(|(uri, crl)| (uri.clone(), entries(crl)))
+                .collect(),
             as_of,
             left_until: NEVER,
         }

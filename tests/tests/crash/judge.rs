@@ -47,6 +47,7 @@ pub(crate) fn everything(machine: &Machine, book: &Book, seen: &Seen) {
         "nothing changed since the last look"
     );
     agree(machine, &known, &Crl::from_der(&crl).expect("a CRL"));
+    parts_agree(machine);
     openssl_agrees(machine, &entries, &crl);
 }
 
@@ -155,6 +156,40 @@ fn agree(machine: &Machine, known: &BTreeMap<Serial, StatusRow>, crl: &Crl) {
         strangers.is_empty(),
         "on the CRL and never issued: {strangers:?}"
     );
+}
+
+/// Each part has the revoked certificates that name it, and no others.
+fn parts_agree(machine: &Machine) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let (uris, rows) = runtime.block_on(async {
+        let path = machine.data().join("ledger/ledger.sqlite");
+        let ledger = Ledger::open_existing(&path, Arc::new(SystemClock)).await;
+        let ledger = ledger.expect("the ledger");
+        let uris = ledger.crl_partitions(ISSUER).await.expect("the parts");
+        let rows = ledger.revoked_after(ISSUER, None, u32::MAX).await;
+        (uris, rows.expect("the revocations"))
+    });
+    assert_eq!(uris.len(), 2);
+    for uri in uris {
+        let (_, path) = uri
+            .trim_start_matches("http://")
+            .split_once('/')
+            .expect("a URL");
+        let part = http::get(&machine.address(), &format!("/{path}")).expect("the part");
+        let part = Crl::from_der(&part.body).expect("a CRL");
+        let listed: BTreeSet<Serial> = part
+            .entries()
+            .map(|entry| entry.expect("an entry").serial)
+            .collect();
+        let of_part = rows
+            .iter()
+            .filter(|row| row.partition.as_ref() == Some(&uri));
+        let revoked: BTreeSet<Serial> = of_part.map(|row| row.status.serial).collect();
+        assert_eq!(listed, revoked, "{uri}");
+    }
 }
 
 /// The same question by another program, from its own mouth.

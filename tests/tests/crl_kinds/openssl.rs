@@ -52,7 +52,8 @@ pub(super) fn takes_all_kinds(kinds: &Kinds) {
     );
 }
 
-fn plain_certificate(kinds: &Kinds) -> std::path::PathBuf {
+/// One that names no part.
+pub(super) fn plain_certificate(kinds: &Kinds) -> std::path::PathBuf {
     let set = |parts| {
         kinds
             .system

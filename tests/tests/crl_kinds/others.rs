@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use e2e::clients::{Verdict, java, pkilint};
-use e2e::program;
+use e2e::clients::{Verdict, curl, java, pkilint};
 use e2e::program::repository;
 use e2e::system::path;
+use e2e::{program, wait_for};
 use pki::{Clock as _, SystemClock};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{
@@ -14,7 +14,8 @@ use webpki::{
     RevocationOptionsBuilder, anchor_from_trusted_cert,
 };
 
-use super::{ISSUER, Kinds, read};
+use super::openssl::plain_certificate;
+use super::{ISSUER, Kinds, lists, read};
 
 pub(super) fn take_all_kinds(kinds: &Kinds) {
     for file in kinds.files() {
@@ -42,6 +43,56 @@ pub(super) fn take_all_kinds(kinds: &Kinds) {
         let revoked = part.find(read(certificate).serial()).is_some();
         assert_eq!(rustls(kinds, part.der(), certificate), !revoked);
     }
+    java_and_deltas(kinds);
+}
+
+/// What JDK 17 does with deltas. It fetches none: a complete CRL's freshestCRL means nothing to it. One that it is given it
+/// takes for a CRL in its own right, so that what was revoked before the base is good; it must never be given one.
+fn java_and_deltas(kinds: &Kinds) {
+    let judged = |files: &[&Path], certificate: &Path| {
+        let files: Vec<_> = files.iter().map(|file| path(file)).collect();
+        let source = format!("files={}", files.join(","));
+        java(&kinds.system, ISSUER, certificate, &source)
+    };
+    let plain = plain_certificate(kinds);
+    let old = kinds.file("java-old.pem", &kinds.complete());
+    assert_eq!(judged(&[&old], &plain), Verdict::Good);
+    kinds.system.revoke(&plain);
+    wait_for(|| kinds.delta().is_some_and(|delta| lists(&delta, &plain)));
+    let (complete, delta) = (kinds.complete(), kinds.delta().expect("a delta"));
+    let (new, delta_file) = (
+        kinds.file("java-new.pem", &complete),
+        kinds.file("java-delta.pem", &delta),
+    );
+    assert_eq!(judged(&[&new], &plain), Verdict::Revoked);
+    assert_eq!(judged(&[&new], &kinds.good), Verdict::Good);
+    assert_eq!(judged(&[&delta_file], &plain), Verdict::Revoked);
+    assert!(lists(&complete, &kinds.old) && !lists(&delta, &kinds.old));
+    assert_eq!(judged(&[&delta_file], &kinds.old), Verdict::Good);
+
+    let asked = || {
+        let metrics = curl(
+            &kinds.system,
+            &format!("{}metrics", kinds.system.admin_url()),
+            &[],
+        )
+        .body;
+        let metrics = String::from_utf8(metrics).expect("text");
+        let of = |role: &str| -> f64 {
+            let labels = format!("issuer=\"{ISSUER}\",role=\"{role}\"");
+            let name = "avouch_edge_object_requests_total";
+            let lines = metrics.lines().filter(|line| line.starts_with(name));
+            let values = lines.filter(|line| line.contains(&labels));
+            let values = values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+            values.sum()
+        };
+        [of("crl"), of("crl-delta")]
+    };
+    let before = asked();
+    assert_eq!(java(&kinds.system, ISSUER, &plain, "crl"), Verdict::Revoked);
+    let after = asked();
+    assert!(after[0] > before[0], "it fetched the complete CRL");
+    assert_eq!(after[1], before[1], "and no delta");
 }
 
 fn gnutls(kinds: &Kinds, crl: &Path) {
