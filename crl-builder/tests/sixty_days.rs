@@ -46,6 +46,7 @@ struct Seen {
     published: BTreeSet<u32>,
     last: Option<Crl>,
     alarms: usize,
+    allowed: usize,
     ended: usize,
 }
 
@@ -61,6 +62,10 @@ async fn sixty_days(seed: u64) {
     let mut world = World::new().await;
     world.add_signing("member").await;
     world.certify("member", 0..400).await;
+    let mut operators = Vec::new();
+    for name in ["alice", "bob"] {
+        operators.push((name, world.add_operator(name).await));
+    }
     let mut dice = Dice(seed);
     let mut seen = Seen::default();
     let mut revoked = BTreeSet::new();
@@ -105,7 +110,20 @@ async fn sixty_days(seed: u64) {
             _ => {}
         }
         let running = world.start();
-        settled(&world, &running, fault.map(|(fault, _)| fault), &mut seen).await;
+        let kind = fault.map(|(fault, _)| fault);
+        while let Some(refusal) = settled(&world, &running, kind, &mut seen).await {
+            // Revoked once more in a ledger that was restored and had forgotten it: two operators decide.
+            for (name, key) in &operators {
+                world.allow(&refusal, name, key).await.unwrap();
+            }
+            let taken = || {
+                running
+                    .trouble("member")
+                    .is_none_or(|it| !it.contains(&refusal))
+            };
+            until("what the operators allow", || taken().then_some(())).await;
+            seen.allowed += 1;
+        }
         running.stop().await;
     }
     clear(&world);
@@ -114,6 +132,10 @@ async fn sixty_days(seed: u64) {
         world.revoke("member", *number).await;
     }
     let running = world.start();
+    while let Some(refusal) = settled(&world, &running, None, &mut seen).await {
+        allow(&world, &running, &refusal, &operators).await;
+        seen.allowed += 1;
+    }
     let all = |crl: &Crl| {
         revoked
             .iter()
@@ -123,10 +145,11 @@ async fn sixty_days(seed: u64) {
     world.ledger.verify_audit().await.unwrap();
     running.stop().await;
     println!(
-        "seed {seed}: {} revocations, {} alarms, {} times past the end of a CRL, {restores} restores",
+        "seed {seed}: {} revocations, {} alarms, {} times past the end of a CRL, {restores} restores, {} refusals allowed",
         revoked.len(),
         seen.alarms,
-        seen.ended
+        seen.ended,
+        seen.allowed
     );
     // The days were as bad as they should be.
     assert!(seen.alarms > 5 && restores > 0, "these days were too good");
@@ -136,8 +159,14 @@ async fn sixty_days(seed: u64) {
     );
 }
 
-/// Waits until the builder has published what is due or says why not, and looks at what is published.
-async fn settled(world: &World, running: &Running, fault: Option<Fault>, seen: &mut Seen) {
+/// Waits until the builder has published what is due or says why not, and looks at what is published. What the gate
+/// refuses is given back.
+async fn settled(
+    world: &World,
+    running: &Running,
+    fault: Option<Fault>,
+    seen: &mut Seen,
+) -> Option<String> {
     let now = world.clock.now();
     let fresh = |crl: &Crl| {
         let this_update = crl.this_update().plus_seconds(120);
@@ -149,13 +178,14 @@ async fn settled(world: &World, running: &Running, fault: Option<Fault>, seen: &
             .trouble("member")
             .filter(|alarm| !alarm.contains("starting"));
         let due = !crl.as_ref().is_some_and(fresh);
-        let told = fault.is_some() && alarm.is_some();
+        let refused = alarm.as_deref().is_some_and(|it| it.contains(REFUSED));
+        let told = refused || fault.is_some() && alarm.is_some();
         (told || !due && alarm.is_none()).then_some((crl, alarm))
     })
     .await;
     let Some(crl) = crl else {
         assert!(alarm.is_some());
-        return;
+        return None;
     };
     let end = crl.next_update().unwrap();
     assert!(
@@ -178,6 +208,28 @@ async fn settled(world: &World, running: &Running, fault: Option<Fault>, seen: &
     seen.published
         .extend((0..400).filter(|number| crl.find(&serial(*number)).is_some()));
     seen.last = Some(crl);
+    let (_, refusal) = alarm.as_deref()?.split_once(REFUSED)?;
+    Some(refusal[..16].to_owned())
+}
+
+/// Before the id of what the gate refuses.
+const REFUSED: &str = "avouch crl allow ISSUER ";
+
+/// What was revoked once more in a ledger that had been restored and had forgotten it has two dates: people decide.
+async fn allow(
+    world: &World,
+    running: &Running,
+    refusal: &str,
+    operators: &[(&str, keystore::SigningKey)],
+) {
+    for (name, key) in operators {
+        world.allow(refusal, name, key).await.unwrap();
+    }
+    let taken = || {
+        let trouble = running.trouble("member");
+        trouble.is_none_or(|trouble| !trouble.contains(refusal))
+    };
+    until("what the operators allow", || taken().then_some(())).await;
 }
 
 fn bring(world: &World, fault: Fault) {

@@ -13,6 +13,7 @@ use e2e::{System, wait_for};
 use keystore::{EncryptedStore, SecretString, SigningKey};
 use pki::crl::Crl;
 use pki::crl::build::{CrlContents, CrlEntry, assemble};
+use pki::crl::verify::Scope;
 use pki::{Certificate, Clock as _, CrlNumber, SignatureAlgorithm, SystemClock};
 use publication::{NewManifest, NewObject, Publisher, Source};
 use serde_json::Value;
@@ -20,6 +21,16 @@ use serde_json::Value;
 pub(crate) struct Copy {
     folder: PathBuf,
     system_folder: PathBuf,
+}
+
+/// What is published of an issuer.
+#[derive(Clone, Default)]
+pub(crate) struct Lists {
+    pub(crate) complete: Vec<CrlEntry>,
+    /// With the number of its base.
+    pub(crate) delta: Option<(CrlNumber, Vec<CrlEntry>)>,
+    /// With its URI.
+    pub(crate) part: Option<(String, Vec<CrlEntry>)>,
 }
 
 /// A daemon of the test's own.
@@ -98,8 +109,17 @@ impl Copy {
         self.start("ocsp-presigner", "presigner", &text, &[])
     }
 
-    /// Publishes a CRL with these entries: signed with the CA's key, published with the publication's.
+    /// Publishes a complete CRL with these entries.
     pub(crate) fn publish_crl(&self, system: &System, issuer: &str, entries: &[CrlEntry]) {
+        let lists = Lists {
+            complete: entries.to_vec(),
+            ..Lists::default()
+        };
+        self.publish(system, issuer, &lists);
+    }
+
+    /// Publishes these CRLs: signed with the CA's key, published with the publication's.
+    pub(crate) fn publish(&self, system: &System, issuer: &str, lists: &Lists) {
         let data = system.data();
         let passphrase = fs::read_to_string(data.join("signer/passphrase")).expect("a demo's");
         let passphrase = SecretString::from(passphrase.trim().to_owned());
@@ -125,28 +145,31 @@ impl Copy {
         let number = CrlNumber::from(before.generation);
         let kind = ca.public_key().kind().expect("a known key");
         let algorithm = SignatureAlgorithm::for_key(kind, kind.default_hash()).expect("it signs");
-        let contents = CrlContents {
-            issuer: ca.subject(),
-            authority_key_id: &ca.key_id(),
-            number: &number,
-            this_update: now,
-            next_update: now.plus_seconds(7 * 86_400),
-            signature_algorithm: algorithm,
-            scope: pki::crl::verify::Scope::Complete,
-            freshest: None,
-        };
-        let tbs = contents.tbs(entries.iter().copied());
-        let signature = key.sign(algorithm, &tbs).expect("a signature");
-        let crl = NewObject {
-            role: "crl".to_owned(),
-            name: format!("{issuer}.crl"),
-            content_type: "application/pkix-crl".to_owned(),
-            paths: vec![format!("/crl/{issuer}.crl")],
-            this_update: Some(now),
-            next_update: Some(now.plus_seconds(7 * 86_400)),
-            details: BTreeMap::new(),
-            tail: None,
-            source: Source::Bytes(assemble(&tbs, algorithm, &signature)),
+        let list = |role: &str, path: String, scope: Scope<'_>, entries: &[CrlEntry]| {
+            let has_delta = scope == Scope::Complete && lists.delta.is_some();
+            let contents = CrlContents {
+                issuer: ca.subject(),
+                authority_key_id: &ca.key_id(),
+                number: &number,
+                this_update: now,
+                next_update: now.plus_seconds(7 * 86_400),
+                signature_algorithm: algorithm,
+                scope,
+                freshest: has_delta.then_some("http://status.example/delta.crl"),
+            };
+            let tbs = contents.tbs(entries.iter().copied());
+            let signature = key.sign(algorithm, &tbs).expect("a signature");
+            NewObject {
+                role: role.to_owned(),
+                name: path.clone(),
+                content_type: "application/pkix-crl".to_owned(),
+                paths: vec![path],
+                this_update: Some(now),
+                next_update: Some(now.plus_seconds(7 * 86_400)),
+                details: BTreeMap::new(),
+                tail: None,
+                source: Source::Bytes(assemble(&tbs, algorithm, &signature)),
+            }
         };
         let certificate = before
             .object("ca-certificate")
@@ -162,12 +185,28 @@ impl Copy {
             tail: None,
             source: Source::Bytes(ca.der().to_vec()),
         };
+        let path = format!("/crl/{issuer}.crl");
+        let mut objects = vec![
+            certificate,
+            list("crl", path, Scope::Complete, &lists.complete),
+        ];
+        if let Some((base, entries)) = &lists.delta {
+            let path = format!("/crl/{issuer}.delta.crl");
+            objects.push(list("crl-delta", path, Scope::Delta { base }, entries));
+        }
+        if let Some((uri, entries)) = &lists.part {
+            let path = uri.trim_start_matches(system.status_url().trim_end_matches('/'));
+            let scope = Scope::Partition { uri };
+            let mut part = list("crl-partition", path.to_owned(), scope, entries);
+            part.details.insert("uri".to_owned(), uri.clone());
+            objects.push(part);
+        }
         let manifest = NewManifest {
             as_of: before.as_of,
             issuer: issuer.to_owned(),
             ocsp_paths: Vec::new(),
             settings: BTreeMap::new(),
-            objects: vec![certificate, crl],
+            objects,
         };
         publisher.publish(manifest).expect("published");
     }
@@ -211,11 +250,19 @@ impl Drop for Daemon {
 /// The entries of a CRL as the system's own edge serves it.
 pub(crate) fn entries(system: &System, issuer: &str) -> Vec<CrlEntry> {
     let url = format!("{}crl/{issuer}.crl", system.status_url());
-    let answer = curl(system, &url, &[]);
-    let crl = Crl::from_der(&answer.body).expect("a CRL");
+    entries_of(&crl(system, &url).expect("a CRL"))
+}
+
+pub(crate) fn entries_of(crl: &Crl) -> Vec<CrlEntry> {
     crl.entries()
         .map(|entry| entry.expect("an entry"))
         .collect()
+}
+
+/// The CRL at a URL, if there is one.
+pub(crate) fn crl(system: &System, url: &str) -> Option<Crl> {
+    let answer = curl(system, url, &[]);
+    (answer.status == 200).then(|| Crl::from_der(&answer.body).expect("a CRL"))
 }
 
 /// Copies files whose path fits, replacing atomically what is there.

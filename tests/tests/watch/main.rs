@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use copy::Copy;
-use e2e::system::EC;
+use copy::{Copy, Lists};
+use e2e::system::{EC, signal};
 use e2e::{System, wait_for};
 use ledger::{Ground, ImportedCertificate, ImportedStatus, Ledger, RevocationRequest};
 use pki::crl::build::CrlEntry;
@@ -190,6 +190,128 @@ fn crls_that_say_otherwise() {
     assert!(watch.log().contains("CRL-17"), "{}", watch.log());
     wrong.publish_crl(&system, "member", &entries);
     wait_for(|| watch.ready().0 == 200);
+}
+
+/// Deltas and parts are compared as the complete CRL is, each with what it must have.
+#[test]
+fn deltas_and_parts_that_say_otherwise() {
+    let system = System::start(EC);
+    let kinds = ["--set", "crl.deltas=true", "--set", "crl.partitions=1"];
+    system
+        .avouch(&[&["policy", "member"][..], &kinds].concat())
+        .ok();
+    let issue = |name| system.issue_server("member", name);
+    let [old, new, good] = ["old.example.org", "new.example.org", "good.example.org"].map(issue);
+    system.revoke(&old);
+    // After a start the base of the deltas is what is published: the old one is on it.
+    signal("-TERM", system.pid("crl-builder"));
+    system.revoke(&new);
+    let [old, new, good] = [&old, &new, &good].map(|it| serial_of(it));
+    let url = format!("{}crl/member", system.status_url());
+    let (delta_url, part_url) = (format!("{url}.delta.crl"), format!("{url}/part/0.crl"));
+    wait_for(|| copy::crl(&system, &delta_url).is_some_and(|delta| delta.find(&new).is_some()));
+    let delta = copy::crl(&system, &delta_url).expect("a delta");
+    let part = copy::crl(&system, &part_url).expect("the part");
+    let base = delta.base_number().expect("a base").clone();
+    let right = Lists {
+        complete: copy::entries(&system, "member"),
+        delta: Some((base.clone(), copy::entries_of(&delta))),
+        part: Some((part_url.clone(), copy::entries_of(&part))),
+    };
+    assert_eq!(right.delta.as_ref().expect("it is").1.len(), 1);
+    assert_eq!(right.part.as_ref().expect("it is").1.len(), 2);
+
+    let report = once(&system, &[system.status_url()], &PATIENT);
+    assert_eq!(report.code, 0, "{report:#?}");
+    assert_eq!(report.json()["crls"], 6, "the delta and the part too");
+    let wrong = Copy::of(&system, "wrong");
+    let edge = wrong.edge();
+    let watch = Watcher::start(&system, &[&edge.url], &IMPATIENT);
+    wait_for(|| watch.ready().0 == 200);
+
+    let entry = |serial| CrlEntry {
+        serial,
+        ..right.complete[0]
+    };
+    let removed = CrlEntry {
+        reason: Some(RevocationReason::RemoveFromCrl),
+        ..entry(old)
+    };
+    let mut dated = right.delta.as_ref().expect("it is").1[0];
+    dated.revocation_date = dated.revocation_date.plus_seconds(-86_400);
+    let with_delta = |entries: Vec<CrlEntry>| Lists {
+        delta: Some((base.clone(), entries)),
+        ..right.clone()
+    };
+    let of_part = &right.part.as_ref().expect("it is").1;
+    let with_part = |entries: Vec<CrlEntry>| Lists {
+        part: Some((part_url.clone(), entries)),
+        ..right.clone()
+    };
+    let new_entry = right.delta.as_ref().expect("it is").1[0];
+    for (lists, list, serial, kind) in [
+        (with_delta(vec![]), "delta", new, "missing"),
+        (with_delta(vec![dated]), "delta", new, "date"),
+        (with_delta(vec![removed, new_entry]), "delta", old, "status"),
+        (
+            with_delta(vec![new_entry, entry(good)]),
+            "delta",
+            good,
+            "extra",
+        ),
+        (
+            with_part(
+                of_part
+                    .iter()
+                    .copied()
+                    .filter(|it| it.serial != old)
+                    .collect(),
+            ),
+            &part_url,
+            old,
+            "missing",
+        ),
+        (
+            with_part(of_part.iter().copied().chain([entry(good)]).collect()),
+            &part_url,
+            good,
+            "extra",
+        ),
+    ] {
+        wrong.publish(&system, "member", &lists);
+        let parts = [
+            "crl differs from the ledger".to_owned(),
+            format!("serial={serial}"),
+            format!("kind=\"{kind}\""),
+            format!("list=\"{list}\""),
+        ];
+        let told = |line: &str| parts.iter().all(|part| line.contains(part));
+        wait_for(|| watch.log().lines().any(told));
+        wait_for(|| watch.ready().0 == 503);
+        wrong.publish(&system, "member", &right);
+        wait_for(|| watch.ready().0 == 200);
+    }
+
+    // What is not there at all is an alarm as well.
+    for (lists, what) in [
+        (
+            Lists {
+                part: None,
+                ..right.clone()
+            },
+            "the CRL part http",
+        ),
+        (
+            with_delta(vec![new_entry, new_entry]),
+            "the delta CRL as served is not fit: CRL-17",
+        ),
+    ] {
+        wrong.publish(&system, "member", &lists);
+        wait_for(|| watch.log().contains(what));
+        wait_for(|| watch.ready().0 == 503);
+        wrong.publish(&system, "member", &right);
+        wait_for(|| watch.ready().0 == 200);
+    }
 }
 
 /// A presigner over a ledger that somebody has changed: answers that are signed and valid, and false.
