@@ -12,6 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use pki::Clock;
 use pki::crl::difference::{self, Log};
+use pki::crl::verify::Scope;
 use publication::NewObject;
 
 /// CRLs number 1 and 2 as the builder publishes them; each object may be spoiled.
@@ -158,4 +159,47 @@ fn numbered_crls_end_with_their_validity() {
         let reply = edge.get_with(path, "Accept-Encoding: gzip\r\nIf-None-Match: *\r\n");
         assert_eq!(reply.status, 503, "{path}");
     }
+}
+
+/// What names a part may be a number, even that of the CRL: it will show another one all the same. Its variants and
+/// differences are its own.
+#[test]
+fn a_part_whose_name_is_a_number() {
+    const URI: &str = "http://status.example/crl/member/part/2.crl";
+    let world = World::new();
+    let set = Set::new(&world);
+    let revoked: Vec<_> = (1..30).map(serial).collect();
+    let scope = Scope::Partition { uri: URI };
+    let part = world.authority.list(scope, 2, world.times(), &revoked);
+    let log = difference::first(&2.into(), &part).unwrap();
+    let mut objects = set.objects(&world, gzip(&set.new), set.log());
+    let of = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &part));
+    let list = |role: &str, path: &str, octets: &[u8]| {
+        let paths = vec![path.to_owned()];
+        object(role, URI, "application/pkix-crl", paths, octets.to_vec())
+    };
+    let mut published = list("crl-partition", "/crl/member/part/2.crl", &part);
+    published.details = details([("uri", URI)]);
+    let mut variant = list("variant", "", &gzip(&part));
+    variant.paths.clear();
+    variant.details = details([("of", &of), ("coding", "gzip")]);
+    let mut differences = list("crl-difference", "/crl/member/part/2.diff", &log);
+    differences.details = details([("of", &of)]);
+    differences.content_type = difference::CONTENT_TYPE.to_owned();
+    objects.extend([published, variant, differences]);
+    world.publish("crl/member", Vec::new(), objects);
+    let edge = TestEdge::start(&world);
+    let reply = edge.get("/crl/member/part/2.crl");
+    assert_eq!((reply.status, &reply.body), (200, &part));
+    assert!(!reply.header("cache-control").contains("immutable"));
+    assert!(
+        edge.get("/crl/member/2.crl")
+            .header("cache-control")
+            .ends_with("immutable")
+    );
+    let reply = edge.get_with("/crl/member/part/2.crl", "Accept-Encoding: gzip\r\n");
+    assert_eq!(reply.body, gzip(&part));
+    assert_eq!(edge.get("/crl/member/part/2.diff?from=2").body, log);
+    world.clock.set(world.times().next_update);
+    assert_eq!(edge.get("/crl/member/part/2.crl").status, 503);
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use e2e::clients::curl;
 use e2e::program::{Finished, binary};
 use e2e::system::{EC, path};
-use e2e::{System, program};
+use e2e::{System, program, wait_for};
 use pki::crl::Crl;
 use serde_json::Value;
 
@@ -264,4 +264,76 @@ fn from_a_plain_web_server() {
     client.url = avouch;
     assert_said(&client.fetch(), None, false);
     assert_eq!(client.kept(), second);
+}
+
+/// Deltas and parts come as complete CRLs do: compressed, by difference, and never one in the place of another.
+#[test]
+fn deltas_and_parts() {
+    const CERTIFICATES: usize = 60;
+    let system = System::start(EC);
+    fs::create_dir(system.folder().join("kept")).expect("a folder");
+    let kinds = ["--set", "crl.deltas=true", "--set", "crl.partitions=1"];
+    system
+        .avouch(&[&["policy", "member"][..], &kinds].concat())
+        .ok();
+    let certificates: Vec<_> = (0..=CERTIFICATES)
+        .map(|number| system.issue_server("member", &format!("host{number}.example.org")))
+        .collect();
+    let listed = |url: &str| {
+        let response = curl(&system, url, &[]);
+        (response.status == 200).then(|| Crl::from_der(&response.body).expect("a CRL").len())
+    };
+    let url = format!("{}crl/member", system.status_url());
+    let (delta, part) = (format!("{url}.delta.crl"), format!("{url}/part/0.crl"));
+    for certificate in &certificates[1..] {
+        let why = ["--ground", "subscriber", "--reason", "superseded"];
+        let which = ["revoke", "--cert", path(certificate)];
+        system.avouch(&[&which[..], &why].concat()).ok();
+    }
+    for url in [&delta, &part] {
+        wait_for(|| listed(url) == Some(CERTIFICATES));
+    }
+
+    let mut client = Client::of(&system);
+    let whole = client.url.clone();
+    let clients = [
+        (&delta, "kept/delta.crl", &["--json", "--delta"][..]),
+        (&part, "kept/part.crl", &["--json"]),
+    ];
+    for (url, out, options) in clients {
+        let plain = curl(&system, url, &[]);
+        for coding in ["gzip", "zstd"] {
+            let accept = format!("Accept-Encoding: {coding}");
+            let response = curl(&system, url, &["-H", &accept]);
+            assert_eq!(response.header("content-encoding"), Some(coding), "{url}");
+            assert!(response.body.len() < plain.body.len());
+        }
+        (client.url, client.out) = (url.clone(), system.folder().join(out));
+        assert_said(&client.run(options).ok().json(), Some("whole"), true);
+        assert_eq!(client.kept(), plain.body);
+        assert_said(&client.run(options).ok().json(), None, false);
+    }
+    system.revoke(&certificates[0]);
+    for (url, out, options) in clients {
+        wait_for(|| listed(url) == Some(CERTIFICATES + 1));
+        (client.url, client.out) = (url.clone(), system.folder().join(out));
+        let said = client.run(options).ok().json();
+        assert_said(&said, Some("difference"), true);
+        assert_eq!(client.kept(), curl(&system, url, &[]).body);
+        assert!(said["received"].as_u64() < Some(2000), "{said}");
+    }
+
+    // What alone says nothing of most certificates never stands for the whole.
+    client.out = system.folder().join("kept/other.crl");
+    for (url, options, why) in [
+        (&delta, &[][..], "fetch it with --delta"),
+        (&whole, &["--delta"], "leave out --delta"),
+        (&part, &["--delta"], "leave out --delta"),
+    ] {
+        client.url = url.clone();
+        let refused = client.run(options);
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert!(refused.stderr.contains(why), "{refused:?}");
+        assert!(!client.out.exists());
+    }
 }

@@ -4,6 +4,7 @@ use answers::{Batch, Builder};
 use keystore::SigningKey;
 use pki::certificate_builder::{TbsCertificate, assemble, extension};
 use pki::crl::build::{self, CrlContents, CrlEntry};
+use pki::crl::verify::Scope;
 use pki::name_rules::{AttributeKind, SubjectAttribute};
 use pki::ocsp::IssuerHashes;
 use pki::ocsp::response::{CertStatus, Template};
@@ -161,6 +162,17 @@ impl Authority {
     }
 
     pub(crate) fn crl(&self, number: u64, times: Times, revoked: &[Serial]) -> Vec<u8> {
+        self.list(Scope::Complete, number, times, revoked)
+    }
+
+    /// A CRL of any scope.
+    pub(crate) fn list(
+        &self,
+        scope: Scope<'_>,
+        number: u64,
+        times: Times,
+        revoked: &[Serial],
+    ) -> Vec<u8> {
         let number = CrlNumber::from(number);
         let contents = CrlContents {
             issuer: self.ca.subject(),
@@ -169,7 +181,7 @@ impl Authority {
             this_update: times.this_update,
             next_update: times.next_update,
             signature_algorithm: self.algorithm,
-            scope: pki::crl::verify::Scope::Complete,
+            scope,
             freshest: None,
         };
         let tbs = contents.tbs(revoked.iter().map(|serial| CrlEntry {
