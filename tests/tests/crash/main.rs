@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use book::Book;
+use e2e::wait_for;
 use machine::{Machine, Order, PROGRAMS, Side};
 use random::Random;
 use watcher::Watcher;
@@ -75,6 +76,8 @@ fn nothing_acknowledged_is_lost() {
             watcher.check();
             machine.give_time(program);
         }
+        // The order goes, then the kill is written down, then it happens: nobody else may kill in between.
+        wait_for(|| machine.kills().len() > killed);
     }
     assert_eq!(
         machine.kills().len(),
