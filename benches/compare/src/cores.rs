@@ -35,8 +35,10 @@ impl Cores {
         pin(self.client)
     }
 
-    /// Moves this thread to the publisher's core, or lets it stay with the client.
+    /// Moves this thread to the publisher's core, or lets it stay with the client, and after it: what it takes from the
+    /// client would count as latency of the server.
     pub(crate) fn be_publisher(self) -> anyhow::Result<()> {
+        rustix::process::nice(LOWEST)?;
         pin(self.publisher.unwrap_or(self.client))
     }
 
@@ -48,6 +50,8 @@ impl Cores {
         done
     }
 }
+
+const LOWEST: i32 = 19;
 
 fn pin(core: usize) -> anyhow::Result<()> {
     let mut set = CpuSet::new();

@@ -1,7 +1,7 @@
 //! The gate against slow creep: how many instructions the edge runs for one request.
 //!
 //! Times on a shared machine differ by more than any change does; counts do not. The real binary runs under valgrind's
-//! callgrind, once without requests, once with many GETs, once with many POSTs, one at a time on one connection. The
+//! callgrind, once without requests, once with many GETs, once with many POSTs, on some connections at a time. The
 //! difference, divided by the number of requests, is compared with `budget.toml`. The kernel's share is not in it.
 
 #![forbid(unsafe_code)]

@@ -92,8 +92,10 @@ impl<'a> Answer<'a> {
 
     /// The whole OCSPResponse in DER for a CertID of that hash; `None` if the set has no answers for it.
     pub fn response(&self, hash: HashAlgorithm) -> Option<Vec<u8>> {
-        let mut response = Vec::with_capacity(self.response_len(hash)?);
-        self.write_response(hash, &mut response)?;
+        let mut response = Vec::new();
+        self.write_response(hash, &mut response, |length, response| {
+            response.reserve_exact(length);
+        })?;
         Some(response)
     }
 
@@ -105,18 +107,23 @@ impl<'a> Answer<'a> {
         Some(template.response_len(&self.serial(), self.status, signature))
     }
 
-    /// Appends the response without allocating where `out` has room; `None` (and nothing is written) if the set has no
-    /// answers for that hash.
-    pub fn write_response(&self, hash: HashAlgorithm, out: &mut Vec<u8>) -> Option<()> {
+    /// Appends the response without allocating where `out` has room; before that, `announce` is told how many octets it
+    /// has, and may append something else. `None` (and nothing is written) if the set has no answers for that hash.
+    pub fn write_response(
+        &self,
+        hash: HashAlgorithm,
+        out: &mut Vec<u8>,
+        announce: impl FnOnce(usize, &mut Vec<u8>),
+    ) -> Option<()> {
         let (template, field) = self.template(hash)?;
         template.signature.with_der(field, |signature| {
             template.template.write_response(
                 out,
                 &self.serial(),
                 self.status,
-                self.this_update(),
-                self.next_update(),
+                self.this_update()..self.next_update(),
                 signature,
+                announce,
             );
         });
         Some(())

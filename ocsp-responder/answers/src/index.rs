@@ -27,6 +27,14 @@ pub(crate) struct Homes {
     pub(crate) count: u64,
 }
 
+/// A serial number as the tables of its issuer know it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key<'a> {
+    /// Without leading zeros.
+    pub(crate) serial: &'a [u8],
+    hash: u64,
+}
+
 /// A serial number's home bucket and fingerprint.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Home {
@@ -56,13 +64,18 @@ impl Homes {
         self.seed
     }
 
-    /// Of a serial number without leading zeros.
-    pub(crate) fn of(&self, serial: &[u8]) -> Home {
+    /// The key of a serial number without leading zeros: the same for all tables of the issuer.
+    pub(crate) fn key<'a>(&self, serial: &'a [u8]) -> Key<'a> {
         let hash = xxh3_64_with_seed(serial, self.seed);
+        Key { serial, hash }
+    }
+
+    /// Where it belongs in a table of this size.
+    pub(crate) fn of(&self, key: Key<'_>) -> Home {
         Home {
             // The upper bits choose the bucket, the lowest ones are the fingerprint. Lossless: below the count.
-            bucket: ((u128::from(hash) * u128::from(self.count)) >> 64) as u64,
-            fingerprint: hash as u8,
+            bucket: ((u128::from(key.hash) * u128::from(self.count)) >> 64) as u64,
+            fingerprint: key.hash as u8,
         }
     }
 }
@@ -142,7 +155,7 @@ pub(crate) fn build<S: ?Sized>(
         let mut entries: Vec<u64> = Vec::with_capacity((LOAD * (range.end - first)) as usize);
         let mut record = 0_u64;
         serials(source, &mut |serial| {
-            let home = homes.of(serial);
+            let home = homes.of(homes.key(serial));
             if range.contains(&home.bucket) {
                 entries
                     .push((home.bucket - first) << 40 | record << 8 | u64::from(home.fingerprint));

@@ -1,11 +1,13 @@
 //! Small sets over a large one.
 
 use std::fmt;
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use pki::ocsp::response::CertStatus;
 use pki::{Serial, Time};
 
+use crate::index::Key;
 use crate::merged::Merged;
 use crate::set::AnswerSet;
 use crate::{Answer, Damaged, Entry, IssuerHashes, Window};
@@ -45,28 +47,28 @@ impl Totals {
     pub fn all(&self) -> u64 {
         self.good + self.revoked
     }
+
+    fn of(&mut self, status: CertStatus) -> &mut u64 {
+        match status {
+            CertStatus::Good => &mut self.good,
+            CertStatus::Revoked { .. } => &mut self.revoked,
+        }
+    }
 }
 
 impl Layered {
     /// Lays `deltas`, newest first, over `base`. All must be of one issuer.
     pub fn new(base: Arc<AnswerSet>, deltas: Vec<Arc<AnswerSet>>) -> Result<Self, Damaged> {
-        let nothing = Self {
-            layers: Vec::new(),
-            visible: Vec::new(),
-            totals: Totals::default(),
-        };
-        deltas
-            .into_iter()
-            .rev()
-            .try_fold(nothing.push(base)?, Self::push)
+        Self::bare(base).with_top(1, deltas, || {})
     }
 
     /// Like [`Layered::new`]; takes over what this one knows about the layers that both have at the bottom, and so
-    /// takes time by the size of those that differ.
+    /// takes time by the size of those that differ. `pace` is called every some microseconds, and may rest.
     pub fn changed_to(
         &self,
         base: Arc<AnswerSet>,
         deltas: Vec<Arc<AnswerSet>>,
+        pace: impl FnMut(),
     ) -> Result<Self, Damaged> {
         let mut new = deltas;
         new.push(base);
@@ -79,38 +81,104 @@ impl Layered {
             .count();
         if same == 0 {
             let base = new.remove(new.len() - 1);
-            return Self::new(base, new);
-        }
-        let mut layered = self.clone();
-        while layered.layers.len() > same {
-            layered = layered.pop()?;
+            return Self::bare(base).with_top(1, new, pace);
         }
         new.truncate(new.len() - same);
-        new.into_iter().rev().try_fold(layered, Self::push)
+        self.with_top(same, new, pace)
     }
 
-    /// Lays one more delta over all others. It is read, the others are only asked: it takes time by the size of the delta, not of what lies below.
-    pub fn push(mut self, delta: Arc<AnswerSet>) -> Result<Self, Damaged> {
-        if !self.layers.is_empty() {
-            for entry in delta.entries() {
-                self.recount(&entry?.serial(), |count| *count = count.saturating_sub(1));
+    fn bare(base: Arc<AnswerSet>) -> Self {
+        Self {
+            visible: vec![base.batch_sizes()],
+            totals: Totals {
+                good: base.good(),
+                revoked: base.revoked(),
+            },
+            layers: vec![base],
+        }
+    }
+
+    /// Other layers over so many of the lowest. What is below is asked about a certificate only when layers above begin
+    /// or cease to decide about it: usually the new ones are the old ones folded, with few certificates more.
+    fn with_top(
+        &self,
+        kept: usize,
+        top: Vec<Arc<AnswerSet>>,
+        mut pace: impl FnMut(),
+    ) -> Result<Self, Damaged> {
+        let replaced = self.layers.len() - kept;
+        let (above, below) = self.layers.split_at(replaced);
+        let mut changed = Self {
+            layers: below.to_vec(),
+            visible: self.visible[replaced..].to_vec(),
+            totals: self.totals,
+        };
+        let mut visible: Vec<_> = top.iter().map(|set| vec![0; set.batches().len()]).collect();
+        let (mut old, mut new) = (decided(above)?, decided(&top)?);
+        for number in 0.. {
+            let next = [next_serial(&mut old)?, next_serial(&mut new)?];
+            let Some(serial) = next.into_iter().flatten().min() else {
+                break;
+            };
+            let is_next = |found: &Decided<'_>| {
+                let entry = found.as_ref().map(|(_, entry)| entry.serial());
+                entry == Ok(serial)
+            };
+            let (was, is) = (old.next_if(is_next), new.next_if(is_next));
+            match (was.is_some(), is.is_some()) {
+                (true, false) => changed.recount(&serial, |count| *count += 1),
+                (false, true) => changed.recount(&serial, |count| *count = count.saturating_sub(1)),
+                _ => {}
+            }
+            if let Some(Ok((_, Entry::Answer(answer)))) = was {
+                let count = changed.totals.of(answer.status());
+                *count = count.saturating_sub(1);
+            }
+            if let Some(Ok((layer, Entry::Answer(answer)))) = is {
+                *changed.totals.of(answer.status()) += 1;
+                visible[layer][answer.batch()] += 1;
+            }
+            if number % WALKED_AT_ONCE == 0 {
+                pace();
             }
         }
-        self.totals.good += delta.good();
-        self.totals.revoked += delta.revoked();
-        self.visible.insert(0, delta.batch_sizes());
-        self.layers.insert(0, delta);
-        Ok(self)
+        drop(new);
+        changed.layers.splice(0..0, top);
+        changed.visible.splice(0..0, visible);
+        Ok(changed)
     }
 
     /// The answer for a serial number, given as its big-endian magnitude without leading zeros.
     pub fn get(&self, serial: &[u8]) -> Result<Option<Answer<'_>>, Damaged> {
+        let Some(key) = self.key(serial) else {
+            return Ok(None);
+        };
         for layer in &self.layers {
-            if let Some(entry) = layer.entry(serial)? {
+            if let Some(entry) = layer.entry_of(key)? {
                 return Ok(entry.answer());
             }
         }
         Ok(None)
+    }
+
+    /// Reads the octets of the base's index from which [`Layered::get`] begins, and gives back something that depends on them.
+    ///
+    /// A large base is mostly not in the processor's caches. Whoever has several questions fetches for all of them before
+    /// the first `get`, and uses the results after that: then the memory is waited for together.
+    pub fn fetch_index(&self, serial: &[u8]) -> u8 {
+        let key = self.key(serial);
+        key.map_or(0, |key| self.base().fetch_bucket(key))
+    }
+
+    /// Like [`Layered::fetch_index`], for the record that the index names.
+    pub fn fetch_record(&self, serial: &[u8]) -> u8 {
+        let key = self.key(serial);
+        key.map_or(0, |key| self.base().fetch_record(key))
+    }
+
+    /// The key under which all layers, which are of one issuer, have a serial number.
+    fn key<'a>(&self, serial: &'a [u8]) -> Option<Key<'a>> {
+        self.base().key(serial)
     }
 
     /// Every certificate's answer, by ascending serial number, from above `after` on.
@@ -190,20 +258,6 @@ impl Layered {
             .map(|(window, _)| window)
     }
 
-    /// Takes the newest layer off again.
-    fn pop(mut self) -> Result<Self, Damaged> {
-        let delta = self.layers.remove(0);
-        self.visible.remove(0);
-        self.totals.good = self.totals.good.saturating_sub(delta.good());
-        self.totals.revoked = self.totals.revoked.saturating_sub(delta.revoked());
-        if !self.layers.is_empty() {
-            for entry in delta.entries() {
-                self.recount(&entry?.serial(), |count| *count += 1);
-            }
-        }
-        Ok(self)
-    }
-
     /// A layer above begins or ceases to decide about this certificate.
     ///
     /// What is damaged below must not keep a revocation out: its answers are not given, and stay counted.
@@ -215,15 +269,39 @@ impl Layered {
             let Some(entry) = found else { continue };
             if let Entry::Answer(answer) = entry {
                 change(&mut visible[answer.batch()]);
-                match answer.status() {
-                    CertStatus::Good => change(&mut self.totals.good),
-                    CertStatus::Revoked { .. } => change(&mut self.totals.revoked),
-                }
+                change(self.totals.of(answer.status()));
             }
             return;
         }
     }
 }
+
+/// What some layers say about a certificate, and which of them; or that it cannot be read.
+type Decided<'a> = Result<(usize, Entry<'a>), Damaged>;
+
+/// Everything that these layers, newest first, decide about, by ascending serial number.
+fn decided(
+    layers: &[Arc<AnswerSet>],
+) -> Result<Peekable<impl Iterator<Item = Decided<'_>>>, Damaged> {
+    let merged = Merged::new(layers, None)?.map(|found| {
+        let (layer, index) = found?;
+        Ok((layer, layers[layer].entry_at(index)?))
+    });
+    Ok(merged.peekable())
+}
+
+fn next_serial<'a>(
+    decided: &mut Peekable<impl Iterator<Item = Decided<'a>>>,
+) -> Result<Option<Serial>, Damaged> {
+    match decided.peek() {
+        None => Ok(None),
+        Some(Ok((_, entry))) => Ok(Some(entry.serial())),
+        Some(Err(damaged)) => Err(*damaged),
+    }
+}
+
+/// Each may have to wait for memory some times.
+const WALKED_AT_ONCE: usize = 32;
 
 impl fmt::Debug for Layered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,6 +28,10 @@ impl<'a> Record<'a> {
         Self { octets, layout }
     }
 
+    pub(crate) fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+
     /// The serial number, filled up with zeros on the left: compares as a number.
     pub(crate) fn padded_serial(&self) -> &'a [u8] {
         &self.octets[..self.layout.serial_width]

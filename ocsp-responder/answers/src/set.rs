@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pki::{Certificate, HashAlgorithm, Serial, Time};
 
 use crate::format::{CHUNK_BUCKETS, CHUNK_RECORDS, HEADER_LENGTH};
-use crate::index::{BUCKET_LENGTH, Bucket};
+use crate::index::{BUCKET_LENGTH, Bucket, Key};
 use crate::map::Map;
 use crate::octets::Octets;
 use crate::record::Record;
@@ -33,8 +33,17 @@ impl AnswerSet {
     /// Opens an object in memory that claims to hold answers for the certificates of `ca`, and checks everything but the
     /// signatures of the answers.
     pub fn from_bytes(octets: Vec<u8>, ca: &Certificate) -> Result<Self, AnswerSetError> {
+        Self::from_bytes_at_a_pace(octets, ca, |_| {})
+    }
+
+    /// Like [`AnswerSet::from_bytes`], with a `pace` as for [`AnswerSet::verify_all`].
+    pub fn from_bytes_at_a_pace(
+        octets: Vec<u8>,
+        ca: &Certificate,
+        pace: impl FnMut(Duration),
+    ) -> Result<Self, AnswerSetError> {
         let set = open::open(Arc::new(Octets::Memory(octets)), ca)?;
-        set.verify_all(|_| {})?;
+        set.verify_all(pace)?;
         Ok(set)
     }
 
@@ -99,8 +108,8 @@ impl AnswerSet {
 
     /// Like [`AnswerSet::get`], and tells a certificate that has left from one that was never here.
     pub fn entry(&self, serial: &[u8]) -> Result<Option<Entry<'_>>, Damaged> {
-        match self.find(serial)? {
-            Some(record) => self.entry_at(record).map(Some),
+        match self.key(serial) {
+            Some(key) => self.entry_of(key),
             None => Ok(None),
         }
     }
@@ -169,6 +178,48 @@ impl AnswerSet {
     /// How many octets at the end are its tail, by whose hash a publication names it.
     pub fn tail_length(&self) -> u64 {
         (self.octets.len() - self.tables.tail_at) as u64
+    }
+
+    /// The key of a serial number in all sets of this issuer; `None` for what is none.
+    pub(crate) fn key<'a>(&self, serial: &'a [u8]) -> Option<Key<'a>> {
+        let is_one = serial.first().is_some_and(|&first| first != 0);
+        is_one.then(|| self.tables.homes.key(serial))
+    }
+
+    pub(crate) fn entry_of(&self, key: Key<'_>) -> Result<Option<Entry<'_>>, Damaged> {
+        match self.find(key)? {
+            Some(record) => self.entry_at(record).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// An octet of the bucket in which a search begins.
+    pub(crate) fn fetch_bucket(&self, key: Key<'_>) -> u8 {
+        if self.is_empty() {
+            return 0;
+        }
+        // Lossless: below the number of buckets.
+        self.octets[self.bucket_offset(self.tables.homes.of(key).bucket as usize)]
+    }
+
+    /// An octet of each cache line of the first record with that fingerprint.
+    pub(crate) fn fetch_record(&self, key: Key<'_>) -> u8 {
+        if self.is_empty() {
+            return 0;
+        }
+        let home = self.tables.homes.of(key);
+        // Lossless: below the number of buckets.
+        let mut found = self
+            .unverified_bucket(home.bucket as usize)
+            .candidates(home.fingerprint);
+        // Lossless: 32 bits.
+        let record = found.next().map(|index| index as usize);
+        let Some(index) = record.filter(|&index| index < self.len()) else {
+            return 0;
+        };
+        let octets = self.unverified_record(index).octets();
+        let lines = octets.iter().step_by(CACHE_LINE);
+        lines.chain(octets.last()).fold(0, |all, octet| all ^ octet)
     }
 
     pub(crate) fn entry_at(&self, index: usize) -> Result<Entry<'_>, Damaged> {
@@ -269,13 +320,12 @@ impl AnswerSet {
     }
 
     /// The number of the record with that serial number.
-    fn find(&self, serial: &[u8]) -> Result<Option<usize>, Damaged> {
-        let width = self.tables.layout.serial_width;
-        if serial.first().is_none_or(|&first| first == 0) || serial.len() > width || self.is_empty()
-        {
+    fn find(&self, key: Key<'_>) -> Result<Option<usize>, Damaged> {
+        let (serial, width) = (key.serial, self.tables.layout.serial_width);
+        if serial.len() > width || self.is_empty() {
             return Ok(None);
         }
-        let home = self.tables.homes.of(serial);
+        let home = self.tables.homes.of(key);
         // A record with the same fingerprint in a damaged chunk may or may not be the one: that matters only if no other is.
         let mut unread = None;
         // Lossless: below the number of buckets.
@@ -353,6 +403,8 @@ fn partition(
     }
     Ok(low)
 }
+
+const CACHE_LINE: usize = 64;
 
 const ZERO: &str = "the serial number is zero";
 

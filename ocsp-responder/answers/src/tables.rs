@@ -100,9 +100,8 @@ impl StoredBatch {
     /// Of [`BATCH_LENGTH`] octets.
     pub(crate) fn read(octets: &[u8]) -> Self {
         let number = |at: usize| {
-            octets[at..at + 8]
-                .iter()
-                .fold(0, |number, &octet| number << 8 | u64::from(octet))
+            let octets = octets[at..at + 8].first_chunk();
+            octets.map_or(0, |&octets| u64::from_be_bytes(octets))
         };
         let time = |at| Time::from_unix(number(at).cast_signed());
         Self {

@@ -229,7 +229,7 @@ proptest! {
         assert_same(&layered, &folded);
         // Whatever is changed to it comes out the same, by way of the layers that both have.
         let base = shorter.pop().unwrap();
-        let changed = layered.changed_to(base, shorter).unwrap();
+        let changed = layered.changed_to(base, shorter, || {}).unwrap();
         assert_same(&changed, &folded);
         assert_eq!(changed.contributions(), folded.contributions());
         assert_eq!(changed.totals(), folded.totals());

@@ -261,7 +261,7 @@ impl Published {
         as_of: u64,
     ) -> Result<(), PublicationError> {
         let (base, deltas) = parts(&layers);
-        let view = self.view.changed_to(base, deltas)?;
+        let view = self.view.changed_to(base, deltas, || {})?;
         let mut announced = self.announced.clone();
         let manifest = loop {
             let new = NewManifest {

@@ -1,48 +1,46 @@
-//! One serving thread: its accept loop, its sweep over slow connections, its graceful end.
+//! One serving thread: its accept loop, its connections, its sweep over the slow ones, its graceful end.
+//!
+//! Connections begin on the short way. All of them are one task: the runtime waits for the poll in which they are, as it
+//! waits for a socket. Those that leave the short way become a task each.
 
-use std::cell::RefCell;
+mod lines;
+mod sweep;
+
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener;
-use std::pin::pin;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Poll, Token};
 use telemetry::Stopper;
-use tokio::net::TcpStream;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::runtime::LocalOptions;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use crate::LimitsConfig;
-use crate::cells::{Cell as Counter, CoreCells};
-use crate::connection::{Account, Accounted, Phase, Surroundings, Tick};
-use crate::fast::{Conversation, End, Scratch};
+use crate::cells::CoreCells;
+use crate::connection::{Account, Surroundings, Tick};
+use crate::fast::ShortWay;
 use crate::handle::Handler;
-use crate::response::closing;
+
+use lines::{Tasked, builder};
 
 const SWEEPS_PER_SECOND: u32 = 4;
-const SWEEP: Duration = Duration::from_millis(1000 / SWEEPS_PER_SECOND as u64);
 /// After an error of accept (out of files or memory), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a client may go on sending after our last answer.
-const LINGER: Duration = Duration::from_secs(1);
-/// While a thread ends, a connection without a request for so long (2 s) is ended. One that is busy gets its next answer with
-/// `Connection: close` instead: if we closed it between two requests, the second could be on its way already.
-const LAST_CHANCE: Tick = 2 * SWEEPS_PER_SECOND;
-/// When all places are taken, one in so many is cleared at once.
-const CLEARED: usize = 64;
+/// Connections on the short way have the other numbers.
+const LISTENER: Token = Token(usize::MAX);
+/// Events that are taken from the poll at once.
+const EVENTS: usize = 1024;
 
 /// Serves on one socket until the edge stops. Blocks its thread.
 pub(crate) fn run(
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     handler: Handler,
     limits: Limits,
     stop: &Stopper,
@@ -51,17 +49,31 @@ pub(crate) fn run(
         .enable_all()
         .build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let poll = Poll::new()?;
+        let mut listener = TcpListener::from_std(listener);
+        poll.registry()
+            .register(&mut listener, LISTENER, mio::Interest::READABLE)?;
         let core = Rc::new(Core {
             around: Rc::default(),
             builder: builder(&limits),
-            connections: RefCell::default(),
+            callers: Notify::new(),
+            lines: RefCell::default(),
+            numbers: Cell::default(),
+            short_way: RefCell::new(ShortWay::new(
+                poll.registry().try_clone()?,
+                limits.header_octets,
+            )),
             handler,
             limits,
             room: Notify::new(),
-            scratch: RefCell::new(Scratch::new()),
             stop: stop.clone(),
         });
+        #[expect(
+            deprecated,
+            reason = "the others ask for unsafe; nobody else has this file descriptor or closes it"
+        )]
+        let poll = AsyncFd::with_interest(poll, Interest::READABLE)?;
+        tokio::task::spawn_local(Rc::clone(&core).converse(poll));
         tokio::task::spawn_local(Rc::clone(&core).sweep());
         core.accept(&listener).await;
         core.around.ending.set(true);
@@ -107,25 +119,23 @@ impl Limits {
 struct Core {
     around: Rc<Surroundings>,
     builder: http1::Builder,
-    connections: RefCell<HashMap<u64, Connection>>,
+    /// Told when somebody connects.
+    callers: Notify,
+    /// Connections that have left the short way.
+    lines: RefCell<HashMap<u64, Tasked>>,
+    numbers: Cell<u64>,
+    short_way: RefCell<ShortWay>,
     handler: Handler,
     limits: Limits,
     /// Told when a connection ends.
     room: Notify,
-    scratch: RefCell<Scratch>,
     stop: Stopper,
 }
 
-struct Connection {
-    abort: AbortHandle,
-    account: Rc<Account>,
-}
-
 impl Core {
-    async fn accept(self: &Rc<Self>, listener: &tokio::net::TcpListener) {
-        let mut number = 0;
-        loop {
-            if self.connections.borrow().len() >= self.limits.connections {
+    async fn accept(&self, listener: &TcpListener) {
+        while !self.stop.is_stopped() {
+            if self.connections() >= self.limits.connections {
                 self.make_room();
                 if self
                     .stop
@@ -137,13 +147,18 @@ impl Core {
                 }
                 continue;
             }
-            match self.stop.run_until_stopped(listener.accept()).await {
-                None => return,
-                Some(Ok((stream, _))) => {
-                    number += 1;
-                    self.serve(number, stream);
+            match listener.accept() {
+                Ok((stream, client)) => {
+                    self.serve(stream, client);
+                    tokio::task::coop::consume_budget().await;
                 }
-                Some(Err(error)) => {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let waiting = self.stop.run_until_stopped(self.callers.notified());
+                    if waiting.await.is_none() {
+                        return;
+                    }
+                }
+                Err(error) => {
                     self.cells().accept_errors.add(1);
                     tracing::debug!("a connection could not be accepted: {error}");
                     if !is_about_one_connection(&error) {
@@ -155,136 +170,68 @@ impl Core {
     }
 
     /// Who was connected by the kernel before the stop is still answered.
-    fn accept_the_rest(self: &Rc<Self>, listener: &tokio::net::TcpListener) {
-        let mut number = u64::MAX;
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        while let std::task::Poll::Ready(Ok((stream, _))) = listener.poll_accept(&mut context) {
-            number -= 1;
-            self.serve(number, stream);
+    fn accept_the_rest(&self, listener: &TcpListener) {
+        while let Ok((stream, client)) = listener.accept() {
+            self.serve(stream, client);
         }
     }
 
-    fn serve(self: &Rc<Self>, number: u64, stream: TcpStream) {
+    fn serve(&self, stream: TcpStream, client: SocketAddr) {
         self.cells().accepted.add(1);
-        let account = Rc::new(Account::new(stream, Rc::clone(&self.around)));
-        let guard = Ended {
-            core: Rc::clone(self),
-            number,
-        };
-        let served = Rc::clone(self).converse(Rc::clone(&account), guard);
-        let abort = tokio::task::spawn_local(served).abort_handle();
-        self.connections
-            .borrow_mut()
-            .insert(number, Connection { abort, account });
-    }
-
-    async fn converse(self: Rc<Self>, account: Rc<Account>, _guard: Ended) {
-        let mut conversation = Conversation::new(
-            &account,
-            &self.handler,
-            self.limits.header_octets,
-            &self.scratch,
-        );
-        let end = poll_fn(|cx| {
-            account.belongs_to(cx.waker());
-            conversation.poll(cx)
-        });
-        match end.await {
-            End::Gone => return,
-            End::Finished => {}
-            // Apart, so that a connection on the short way has no room for it.
-            End::Other(octets) => {
-                self.cells().long_way.add(1);
-                Box::pin(self.converse_by_hyper(&account, octets)).await;
-            }
-        }
-        // A client that goes on sending for longer may lose our last answer.
-        let _ = tokio::time::timeout(LINGER, account.linger()).await;
-    }
-
-    /// Answers whatever comes on a connection; `octets` are what was read of it already.
-    async fn converse_by_hyper(&self, account: &Rc<Account>, octets: Vec<u8>) {
-        let service = service_fn(|request: Request<Incoming>| async move {
-            let reply = self.handler.handle(request, account).await;
-            account.answering();
-            let is_last = account.is_last();
-            Ok::<_, Infallible>(if is_last { closing(reply) } else { reply })
-        });
-        let io = TokioIo::new(Accounted::new(Rc::clone(account), octets));
-        let mut connection = pin!(self.builder.serve_connection(io, service));
-        let mut ending = false;
-        let ended = poll_fn(|cx| {
-            if account.is_told_to_end() && !ending {
-                ending = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            connection.as_mut().poll(cx)
-        });
-        if let Err(error) = ended.await {
-            // The error may quote nothing of the request: only its kind is told (V13).
-            tracing::debug!("connection ended: {}", kind(&error));
+        let account = Account::new(client, Rc::clone(&self.around));
+        let added = self.short_way.borrow_mut().add(stream, account, Vec::new());
+        if let Err(error) = added {
+            tracing::debug!("a connection cannot be served: {error}");
+            self.closed(1);
         }
     }
 
-    /// Cuts whoever is too slow, and at the end tells those who have nothing to say.
-    async fn sweep(self: Rc<Self>) {
-        let mut interval = tokio::time::interval(SWEEP);
+    /// Serves all connections on the short way, whenever something has happened on any of them.
+    async fn converse(self: Rc<Self>, mut poll: AsyncFd<Poll>) {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut more = false;
         loop {
-            interval.tick().await;
-            self.around.tick.set(self.around.tick.get().wrapping_add(1));
-            for Connection { abort, account } in self.connections.borrow().values() {
-                if let Some(counter) = self.overdue(account) {
-                    counter.add(1);
-                    abort.abort();
-                } else if self.around.ending.get()
-                    && matches!(account.phase(), Phase::Idle | Phase::New)
-                    && account.age() >= LAST_CHANCE
-                {
-                    account.end();
+            if more {
+                // Others of this thread have their turn first.
+                tokio::task::yield_now().await;
+            } else {
+                match poll.readable_mut().await {
+                    // Before looking: what happens from here on wakes again.
+                    Ok(mut guard) => guard.clear_ready(),
+                    // The runtime ends.
+                    Err(_) => return,
                 }
             }
-            // Who waits for room may make some now.
-            self.room.notify_one();
+            // The only error that it can have is a signal that came meanwhile.
+            let polled = poll.get_mut().poll(&mut events, Some(Duration::ZERO));
+            more = polled.is_err();
+            let mut seen = 0;
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.callers.notify_one(),
+                    _ => self.short_way.borrow_mut().note(event),
+                }
+                seen += 1;
+            }
+            self.go_on();
+            more |= seen == EVENTS || self.short_way.borrow().has_work();
         }
     }
 
-    fn overdue(&self, account: &Account) -> Option<&Counter> {
-        let cells = self.cells();
-        let (limit, counter) = match account.phase() {
-            Phase::Idle => (self.limits.idle, &cells.cut_idle),
-            Phase::New | Phase::Reading => (self.limits.request, &cells.cut_slow_request),
-            Phase::Writing => (self.limits.write_stall, &cells.cut_slow_reader),
-        };
-        (account.age() > limit).then_some(counter)
-    }
-
-    /// All places are taken: connections that have waited longest for their clients give way, be it for a request or
-    /// for a response to be taken.
-    fn make_room(&self) {
-        let connections = self.connections.borrow();
-        let waiting = || {
-            connections.values().filter(|Connection { account, .. }| {
-                account.phase() != Phase::Writing || account.is_blocked()
-            })
-        };
-        let Some(longest) = waiting().map(|waiting| waiting.account.age()).max() else {
-            return;
-        };
-        if longest == 0 {
-            return;
-        }
-        let places = self.limits.connections.div_ceil(CLEARED);
-        let oldest = waiting().filter(|waiting| waiting.account.age() == longest);
-        for connection in oldest.take(places) {
-            self.cells().cut_crowded.add(1);
-            connection.abort.abort();
+    /// Serves whoever stands in line on the short way.
+    fn go_on(self: &Rc<Self>) {
+        let mut short_way = self.short_way.borrow_mut();
+        let closed = short_way.serve(&self.handler, |leaving| self.leave(leaving));
+        drop(short_way);
+        if closed > 0 {
+            self.closed(closed);
         }
     }
 
     /// Lets open connections finish, then cuts them.
     async fn drain(&self) {
         let all_ended = async {
-            while !self.connections.borrow().is_empty() {
+            while self.connections() > 0 {
                 self.room.notified().await;
             }
         };
@@ -292,41 +239,23 @@ impl Core {
             .await
             .is_err()
         {
-            let left = self.connections.borrow().len();
+            let left = self.connections();
             tracing::warn!("{left} connections did not finish in time and are cut");
         }
+    }
+
+    fn connections(&self) -> usize {
+        self.short_way.borrow().len() + self.lines.borrow().len()
+    }
+
+    fn closed(&self, connections: u64) {
+        self.cells().closed.add(connections);
+        self.room.notify_one();
     }
 
     fn cells(&self) -> &CoreCells {
         &self.handler.cells.cores[self.handler.core]
     }
-}
-
-/// Takes a connection off the list when its task ends, in whatever way.
-struct Ended {
-    core: Rc<Core>,
-    number: u64,
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.core.connections.borrow_mut().remove(&self.number);
-        self.core.cells().closed.add(1);
-        self.core.room.notify_one();
-    }
-}
-
-/// Without `pipeline_flush`: with it hyper keeps its answer to a malformed head back for ever.
-fn builder(limits: &Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        // Ours, from the one clock.
-        .auto_date_header(false)
-        // A client may close its sending side after its request and still wait for the answer.
-        .half_close(true)
-        .max_buf_size(limits.header_octets.max(8192))
-        .max_header_size(limits.header_octets);
-    builder
 }
 
 /// These concern the connection that was not accepted; the next one may be fine.
@@ -335,14 +264,4 @@ fn is_about_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     )
-}
-
-fn kind(error: &hyper::Error) -> &'static str {
-    if error.is_parse() {
-        "not HTTP"
-    } else if error.is_incomplete_message() {
-        "cut off by the client"
-    } else {
-        "broken"
-    }
 }

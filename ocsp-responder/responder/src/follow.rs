@@ -20,6 +20,7 @@ use crate::cells::Cells;
 use crate::gentle::Gentle;
 use crate::live::{Channel, Live, PathConflict};
 use crate::load::load;
+use crate::pace::Pace;
 use crate::readiness::Lag;
 
 /// The only writer of the live set.
@@ -132,12 +133,17 @@ impl Follow {
         let live = self.live.load_full();
         let name = candidate.manifest.channel.clone();
         let previous = live.channel(&name).map(Arc::as_ref);
+        let pace = match live.channels().is_empty() {
+            true => Pace::alone(),
+            false => Pace::beside_requests(),
+        };
         let loaded = load(
             &mut candidate,
             previous,
             &self.opened,
             &self.cells,
             self.clock.now(),
+            &pace,
         );
         let next = loaded.and_then(|channel| {
             for set in channel.sets.values().filter(|set| !set.is_verified()) {

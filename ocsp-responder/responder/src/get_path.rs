@@ -52,13 +52,18 @@ fn unescape(path: &[u8], out: &mut Vec<u8>) -> Option<()> {
 fn decode_groups(text: &mut [u8]) -> usize {
     let groups = text.len() / 4;
     for group in 0..groups {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|place| usize::from(text[4 * group + place]));
+        let Some(digits) = text[4 * group..].first_chunk() else {
+            return group;
+        };
+        let [a, b, c, d] = digits.map(usize::from);
         let bits = PLACED[0][a] | PLACED[1][b] | PLACED[2][c] | PLACED[3][d];
         let [outside, octets @ ..] = bits.to_be_bytes();
         if outside != 0 {
             return group;
         }
-        text[3 * group..3 * group + 3].copy_from_slice(&octets);
+        if let Some(place) = text[3 * group..].first_chunk_mut() {
+            *place = octets;
+        }
     }
     groups
 }

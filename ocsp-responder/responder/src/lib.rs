@@ -6,12 +6,13 @@
 //! request.
 //!
 //! From the outside in:
-//! - [`Edge`] starts it all; `core` is one thread's accept loop, `connection` its guard against slow clients;
-//! - `fast` answers the common shape of OCSP request in place; all else goes to hyper and to
+//! - [`Edge`] starts it all; `core` is one thread with its connections, `connection` its guard against slow clients;
+//! - `fast` answers the common shape of OCSP request in place; all else goes over a `line` to hyper and to
 //! - `handle`, which routes a request to `ocsp` (the answers), `object` (CRLs and certificates, as they are
 //!   or as `negotiation` finds) or `differences` between CRLs;
 //! - `fresh` is the way to the presigner, for the few requests that no answer signed ahead can satisfy;
-//! - `live` is the set that is served, `load` verifies a generation of it, `follow` swaps it in;
+//! - `live` is the set that is served, `load` verifies a generation of it at a `pace` that no request notices, `follow`
+//!   swaps it in;
 //! - `keeper` keeps it followed, and `hand_over` gives the edge's place to a new process;
 //! - `readiness` and `metrics` tell how it is.
 
@@ -35,12 +36,14 @@ mod hand_over;
 mod handle;
 mod http_time;
 mod keeper;
+mod line;
 mod live;
 mod load;
 mod metrics;
 mod negotiation;
 mod object;
 mod ocsp;
+mod pace;
 mod range;
 mod readiness;
 mod response;

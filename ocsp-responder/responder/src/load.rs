@@ -1,43 +1,38 @@
 //! From a verified manifest to a channel that can be served: every object is judged here (V9, OPS-07, CRL-31).
 
 mod beside;
+mod sets;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use answers::{AnswerSet, Entry, Layered};
+use answers::{AnswerSet, Layered};
 use anyhow::{Context as _, bail, ensure};
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use pki::crl::Crl;
 use pki::crl::verify::{ImportedRules, Profile, Scope, verify_crl};
-use pki::ocsp::verify::{Expected, Rules, violations};
 use pki::{Certificate, Time};
 use publication::{Candidate, CandidateObject, Content, Manifest, Object};
 
 use crate::cells::Cells;
 use crate::freshness::Freshness;
 use crate::live::{Answers, Channel, EARLIER_CRL, StaticObject};
+use crate::pace::Pace;
 
 use beside::Beside;
-
-/// Answer sets of that many octets or more are mapped and verified bit by bit; smaller ones are read and verified at once.
-const LARGE: u64 = 8 << 20;
-/// Rules about an issuer's own policy, which the presigner holds; here they could only refuse what is valid.
-const POLICY_RULES: [&str; 4] = ["OCSP-35", "OCSP-36", "OCSP-37", "OCSP-44"];
 
 /// Judges the objects of a candidate; objects that stayed are taken over from the channel's `previous` generation, and
 /// answer sets from those that were `opened` for it before.
 ///
-/// Takes the contents out of the candidate.
+/// Takes the contents out of the candidate, and rests as `pace` says.
 pub(crate) fn load(
     candidate: &mut Candidate,
     previous: Option<&Channel>,
     opened: &BTreeMap<String, Arc<AnswerSet>>,
     cells: &Cells,
     now: Time,
+    pace: &Pace,
 ) -> anyhow::Result<Channel> {
     let objects = std::mem::take(&mut candidate.objects);
     let manifest = candidate.manifest.clone();
@@ -48,6 +43,7 @@ pub(crate) fn load(
         manifest: &manifest,
         now,
         opened,
+        pace,
         previous,
     };
     let mut sets = BTreeMap::new();
@@ -84,7 +80,7 @@ pub(crate) fn load(
     }
     let differences = loader.differences(&mut beside, &served)?;
     beside.all_used()?;
-    let layered = layered(layers, previous)?;
+    let layered = layered(layers, previous, pace)?;
     Ok(Channel {
         ca: loader.ca,
         answers: layered.map(|layered| {
@@ -161,6 +157,7 @@ const LOST: &str = "an object of the generation before is needed but not at hand
 fn layered(
     mut sets: Vec<Arc<AnswerSet>>,
     previous: Option<&Channel>,
+    pace: &Pace,
 ) -> anyhow::Result<Option<Layered>> {
     if sets.is_empty() {
         return Ok(None);
@@ -168,16 +165,12 @@ fn layered(
     let base = sets.remove(0);
     sets.reverse();
     let layered = match previous.and_then(|previous| previous.answers.as_ref()) {
-        Some(answers) => answers.layered.changed_to(base, sets)?,
+        Some(answers) => answers
+            .layered
+            .changed_to(base, sets, || pace.part_done())?,
         None => Layered::new(base, sets)?,
     };
     Ok(Some(layered))
-}
-
-/// So many answers of a set, evenly spread, are verified down to the signature: more of a large one, few of a delta, of
-/// which ten may come in a second. The presigner verifies all.
-fn verified_answers(of: usize) -> usize {
-    (of / 4096).clamp(16, 256)
 }
 
 struct Loader<'a> {
@@ -186,6 +179,7 @@ struct Loader<'a> {
     manifest: &'a Manifest,
     now: Time,
     opened: &'a BTreeMap<String, Arc<AnswerSet>>,
+    pace: &'a Pace,
     previous: Option<&'a Channel>,
 }
 
@@ -194,71 +188,6 @@ impl Loader<'_> {
     fn same_ca(&self) -> bool {
         self.previous
             .is_none_or(|previous| previous.ca.der() == self.ca.der())
-    }
-
-    fn answer_set(&self, object: &Object, content: Content) -> anyhow::Result<Arc<AnswerSet>> {
-        let same_ca = self.same_ca();
-        let set = match content {
-            Content::Fresh(octets) => AnswerSet::from_bytes(octets, &self.ca)?,
-            Content::File(file) if object.size < LARGE => {
-                AnswerSet::from_bytes(read(file, object)?, &self.ca)?
-            }
-            Content::File(file) => match self.opened.get(&object.sha256) {
-                Some(set) if same_ca => return sound(Arc::clone(set)),
-                _ => AnswerSet::map(&file, &self.ca)?,
-            },
-            Content::Known => {
-                let previous = self.previous.context(LOST)?;
-                let set = previous.sets.get(&object.sha256).context(LOST)?;
-                if same_ca && previous.answers_from(set) {
-                    // Also if it is damaged: better that than to do without the revocations that come now.
-                    return Ok(Arc::clone(set));
-                }
-                if same_ca {
-                    return sound(Arc::clone(set));
-                }
-                // The CA certificate changed: everything is judged against the new one.
-                set.reopen(&self.ca)?
-            }
-        };
-        self.verify_sample(&set)?;
-        Ok(Arc::new(set))
-    }
-
-    /// Signature, CertID and all else of a part of the answers: a set that was signed with the wrong key never gets live.
-    fn verify_sample(&self, set: &AnswerSet) -> anyhow::Result<()> {
-        let step = set.len().div_ceil(verified_answers(set.len())).max(1);
-        for entry in set.entries().step_by(step) {
-            let Entry::Answer(answer) = entry? else {
-                continue;
-            };
-            let serial = answer.serial();
-            for cert_id in set.cert_ids() {
-                let response = answer
-                    .response(cert_id.hash)
-                    .context("an answer cannot be put together")?;
-                let expected = Expected {
-                    ca: &self.ca,
-                    hash: cert_id.hash,
-                    serial: &serial,
-                    // Whether it is current is decided at each request.
-                    now: answer.this_update(),
-                    status: Some(answer.status()),
-                    rules: Rules {
-                        keeps_holds: true,
-                        ..Rules::default()
-                    },
-                };
-                let broken = violations(&response, &expected)?;
-                if let Some(violation) = broken
-                    .into_iter()
-                    .find(|found| !POLICY_RULES.contains(&found.rule))
-                {
-                    return Err(violation).context("an answer does not verify");
-                }
-            }
-        }
-        Ok(())
     }
 
     fn served(
@@ -371,24 +300,6 @@ impl Loader<'_> {
         }
         Ok(crl)
     }
-}
-
-/// A set in which damage was found while it waited is not taken.
-fn sound(set: Arc<AnswerSet>) -> anyhow::Result<Arc<AnswerSet>> {
-    match set.damage() {
-        Some(damaged) => Err(damaged.into()),
-        None => Ok(set),
-    }
-}
-
-/// All of a small object that came as a file.
-fn read(mut file: File, object: &Object) -> anyhow::Result<Vec<u8>> {
-    // Lossless: below the limit for large ones, and its size was compared with the file's.
-    let mut octets = vec![0; object.size as usize];
-    file.seek(SeekFrom::Start(0))
-        .and_then(|_| file.read_exact(&mut octets))
-        .context("it cannot be read")?;
-    Ok(octets)
 }
 
 fn crl_freshness(crl: &Crl, object: &Object) -> anyhow::Result<Freshness> {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use answers::{Answer, Etag};
+use answers::{Answer, Etag, Layered};
 use pki::ocsp::request::OcspRequest;
 use pki::ocsp::response::{CertStatus, ErrorStatus};
 use pki::{HashAlgorithm, Serial, Time};
@@ -151,6 +151,25 @@ impl<'a> Question<'a> {
     pub(crate) fn ignores_nonce(&self) -> Option<&'a Answers> {
         let ignores = self.wish == Wish::IgnoredNonce;
         self.issuers.first().filter(|_| ignores).map(AsRef::as_ref)
+    }
+
+    /// Fetches the part of the index in which the answer is looked up; gives back something of it, to be waited for.
+    pub(crate) fn fetch_index(&self) -> u8 {
+        self.fetch(Layered::fetch_index)
+    }
+
+    /// Fetches the answer, once the index is there.
+    pub(crate) fn fetch_record(&self) -> u8 {
+        self.fetch(Layered::fetch_record)
+    }
+
+    fn fetch(&self, fetch: fn(&Layered, &[u8]) -> u8) -> u8 {
+        let serial = self.serial.as_bytes();
+        let fetched = self
+            .issuers
+            .iter()
+            .map(|issuer| fetch(&issuer.layered, serial));
+        fetched.fold(0, |all, one| all ^ one)
     }
 
     /// The answer that was signed ahead, if there is one that may leave now.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::Shutdown;
 
 use common::authority::serial;
@@ -16,9 +16,23 @@ use proptest::prelude::*;
 
 /// Answered by hyper, whatever came before; then the connection ends.
 const LAST: &[u8] = b"GET /ca/member.cer HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n";
+/// Answered by hyper, with whatever comes behind it at once.
+const FIRST: &[u8] = b"GET /ca/member.cer HTTP/1.1\r\nHost: e\r\n\r\n";
 
 /// Everything that the edge says to these octets in pieces, and to a last request behind them.
-fn said(mut client: Client, pieces: &[&[u8]]) -> String {
+fn said(edge: &TestEdge, pieces: &[&[u8]]) -> String {
+    all(send(edge, pieces))
+}
+
+/// The same by hyper.
+fn said_the_long_way(edge: &TestEdge, octets: &[u8]) -> String {
+    let mut client = send(edge, &[&[FIRST, octets].concat()]);
+    assert_eq!(client.reply(false).unwrap().status, 200);
+    all(client)
+}
+
+fn send(edge: &TestEdge, pieces: &[&[u8]]) -> Client {
+    let mut client = edge.client();
     for octets in pieces {
         // It may end the connection before everything is sent.
         let _ = client.stream.write_all(octets);
@@ -26,25 +40,20 @@ fn said(mut client: Client, pieces: &[&[u8]]) -> String {
     let _ = client.stream.write_all(LAST);
     // Whoever still waits for a body waits no longer.
     let _ = client.stream.shutdown(Shutdown::Write);
-    let mut all = Vec::new();
-    let _ = client.stream.read_to_end(&mut all);
-    all.escape_ascii().to_string()
-}
-
-/// A connection that hyper has already.
-fn long_way(edge: &TestEdge) -> Client {
-    let mut client = edge.client();
-    assert_eq!(client.request("GET", "/ca/member.cer", "", b"").status, 200);
     client
 }
 
+fn all(client: Client) -> String {
+    client.rest().escape_ascii().to_string()
+}
+
 fn assert_same(edge: &TestEdge, octets: &[u8]) {
-    let long = said(long_way(edge), &[octets]);
+    let long = said_the_long_way(edge, octets);
     let what = octets[..octets.len().min(300)].escape_ascii();
-    assert_eq!(said(edge.client(), &[octets]), long, "{what}");
+    assert_eq!(said(edge, &[octets]), long, "{what}");
     // In two reads, as from a client that sends head and body apart.
     let (first, second) = octets.split_at(octets.len() * 2 / 3);
-    assert_eq!(said(edge.client(), &[first, second]), long, "{what}");
+    assert_eq!(said(edge, &[first, second]), long, "{what}");
 }
 
 fn requests(world: &World) -> Vec<Vec<u8>> {
@@ -220,12 +229,33 @@ fn common_clients_stay_on_the_short_way() {
         assert_eq!(client.request("GET", &target, &seen, b"").status, 304);
     }
     let left = "avouch_edge_connections_total{event=\"long_way\"}";
-    assert!(edge.metrics().contains(&format!("{left} 0\n")));
-    assert_eq!(
-        client.request("GET", "/crl/member.crl", "", b"").status,
-        200
+    // And they come back to it after something else.
+    for times in 0..4 {
+        assert!(edge.metrics().contains(&format!("{left} {times}\n")));
+        let crl = client.request("GET", "/crl/member.crl", "", b"");
+        assert_eq!(crl.status, 200);
+        assert!(client.request("POST", "/", "", &request).body.len() > 5);
+    }
+}
+
+#[test]
+fn a_long_head_may_begin_behind_a_request_for_hyper() {
+    let world = World::published();
+    let edge = TestEdge::start(&world);
+    let request = world.authority.request(HashAlgorithm::Sha1, &good());
+    let head = format!(
+        "GET /{} HTTP/1.1\r\nHost: e\r\nX: {}\r\n\r\n",
+        base64(&request),
+        "x".repeat(60_000)
     );
-    assert!(edge.metrics().contains(&format!("{left} 1\n")));
+    for begun in [1, 100, 10_000, 20_000, 50_000] {
+        let (begin, rest) = head.as_bytes().split_at(begun);
+        let mut client = edge.client();
+        client.send(&[FIRST, begin].concat());
+        assert_eq!(client.reply(false).unwrap().status, 200);
+        client.send(rest);
+        assert!(client.reply(false).unwrap().body.len() > 5);
+    }
 }
 
 #[test]
@@ -250,6 +280,6 @@ fn any_octet_may_be_another() {
         for (at, octet) in changes {
             octets[at] = octet;
         }
-        prop_assert_eq!(said(edge.client(), &[&octets]), said(long_way(&edge), &[&octets]));
+        prop_assert_eq!(said(&edge, &[&octets]), said_the_long_way(&edge, &octets));
     });
 }

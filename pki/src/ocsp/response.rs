@@ -27,6 +27,8 @@
 //!     nextUpdate          [0] EXPLICIT GeneralizedTime }      -- always (OCSP-33)
 //! ```
 
+use std::ops::Range;
+
 use crate::der_encode::{self, tag};
 use crate::ocsp::cert_id::IssuerHashes;
 use crate::time::two_digits;
@@ -159,23 +161,26 @@ impl Template {
         whole(ResponseLengths::new(self, whole(data.data), signature).outer)
     }
 
-    /// Appends the whole OCSPResponse around the [`Template::response_data`] of these values, which `signature` signs.
+    /// Appends the whole OCSPResponse around the [`Template::response_data`] of these values, which `signature` signs;
+    /// `validity` is from thisUpdate to nextUpdate.
     ///
-    /// An edge does this for every request: nothing but copying.
+    /// Before that, `announce` is told how many octets it has, and may append something else. An edge does this for every
+    /// request: nothing but copying.
     pub fn write_response(
         &self,
         out: &mut Vec<u8>,
         serial: &Serial,
         status: CertStatus,
-        this_update: Time,
-        next_update: Time,
+        validity: Range<Time>,
         signature: &[u8],
+        announce: impl FnOnce(usize, &mut Vec<u8>),
     ) {
         let data = DataLengths::new(self, serial, status);
         let lengths = ResponseLengths::new(self, whole(data.data), signature.len());
+        announce(whole(lengths.outer), out);
         out.reserve(whole(lengths.outer));
         write_opening(out, &lengths);
-        self.write_data(out, &data, serial, status, this_update, next_update);
+        self.write_data(out, &data, serial, status, validity.start, validity.end);
         self.write_closing(out, signature);
     }
 

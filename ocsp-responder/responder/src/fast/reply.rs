@@ -1,9 +1,11 @@
 //! Responses to plain requests, written from prepared pieces.
 
+use std::hint::black_box;
+
 use arc_swap::Guard;
 use pki::Time;
 
-use super::plain::PlainRequest;
+use super::plain::{Found, PlainRequest, find};
 use crate::cells::{By, Outcome};
 use crate::conditional::lists;
 use crate::connection::Account;
@@ -11,16 +13,47 @@ use crate::get_path;
 use crate::handle::{Handler, Place, place};
 use crate::http_time::http_date;
 use crate::live::Live;
-use crate::ocsp::{self, Said, Signed, Verdict};
+use crate::ocsp::{self, Question, Refused, Said, Signed, Verdict};
 
-/// What holds for all requests that were read at once.
+/// What holds for all requests that are answered together.
 pub(super) struct Moment {
-    pub(super) live: Guard<std::sync::Arc<Live>>,
-    pub(super) now: Time,
+    live: Guard<std::sync::Arc<Live>>,
+    now: Time,
+}
+
+/// What stands at the beginning of some octets.
+pub(super) enum Step<'i, 'm> {
+    Ask(Asked<'i, 'm>),
+    /// Nothing wrong so far.
+    Beginning,
+    /// It needs the long way.
+    Other,
+}
+
+/// A plain request, and what it asks.
+pub(super) struct Asked<'i, 'm> {
+    pub(super) request: PlainRequest<'i>,
+    pub(super) question: Result<Question<'m>, Refused<'m>>,
+}
+
+/// Fetches what is needed to answer these requests, all at once: the memory of ten million answers is far away, and who
+/// waits for one may as well wait for all.
+pub(super) fn fetch_ahead<'s, 'm: 's>(steps: impl Iterator<Item = &'s Step<'s, 'm>> + Clone) {
+    let questions = steps.filter_map(|step| match step {
+        Step::Ask(asked) => asked.question.as_ref().ok(),
+        Step::Beginning | Step::Other => None,
+    });
+    // Where the record is, only the index tells.
+    for fetch in [Question::fetch_index, Question::fetch_record] {
+        let fetched = questions
+            .clone()
+            .fold(0, |all, question| all ^ fetch(question));
+        black_box(fetched);
+    }
 }
 
 impl Handler {
-    /// What holds from now on until the response is written.
+    /// What holds from now on until the responses are written.
     pub(super) fn moment(&self) -> Moment {
         Moment {
             live: self.live.load(),
@@ -28,16 +61,29 @@ impl Handler {
         }
     }
 
-    /// Appends the response to a request, and counts it; `None` if it needs the long way. `der` is room to decode in.
-    pub(super) fn reply(
+    /// Reads a request; `der` is room to decode in.
+    pub(super) fn understand<'i, 'm>(
         &self,
-        request: &PlainRequest<'_>,
-        moment: &Moment,
-        account: &Account,
-        close: bool,
+        input: &'i [u8],
+        moment: &'m Moment,
+        head_limit: usize,
         der: &mut Vec<u8>,
-        out: &mut Vec<u8>,
-    ) -> Option<()> {
+    ) -> Step<'i, 'm> {
+        match find(input, head_limit, self.request_octets) {
+            Found::Plain(request) => self
+                .read(request, moment, der)
+                .map_or(Step::Other, Step::Ask),
+            Found::Beginning => Step::Beginning,
+            Found::Other => Step::Other,
+        }
+    }
+
+    fn read<'i, 'm>(
+        &self,
+        request: PlainRequest<'i>,
+        moment: &'m Moment,
+        der: &mut Vec<u8>,
+    ) -> Option<Asked<'i, 'm>> {
         let Place::Ocsp(rest) = place(&moment.live, request.path) else {
             return None;
         };
@@ -54,7 +100,21 @@ impl Handler {
                 der
             }
         };
-        let verdict = match ocsp::read(&moment.live, der, self.fresh.is_there()) {
+        let question = ocsp::read(&moment.live, der, self.fresh.is_there());
+        Some(Asked { request, question })
+    }
+
+    /// Appends the response to a request, and counts it; `None` if it needs the long way.
+    pub(super) fn reply(
+        &self,
+        asked: Asked<'_, '_>,
+        moment: &Moment,
+        account: &Account,
+        close: bool,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
+        let Asked { request, question } = asked;
+        let verdict = match question {
             Ok(question) => {
                 if let Some(issuer) = question.wants_fresh() {
                     match self.fresh.would_ask(&issuer.budget, account) {
@@ -67,7 +127,7 @@ impl Handler {
             }
             Err(refused) => Verdict::refused(refused),
         };
-        let outcome = self.write(&verdict, request, moment.now, close, out);
+        let outcome = self.write(&verdict, &request, moment.now, close, out);
         verdict.count(self.core, self.own_cells(), outcome, request.method);
         Some(())
     }
@@ -106,12 +166,13 @@ impl Handler {
             Said::Answer(signed) => {
                 out.extend_from_slice(OK);
                 self.write_caching(signed, now, out);
-                // Unwrap safety: there is a tag, hence a response.
-                let length = signed.answer.response_len(signed.algorithm).unwrap();
-                end_head(close, Some(length), out);
-                if request.method != By::Head {
-                    // The same.
-                    signed.answer.write_response(signed.algorithm, out).unwrap();
+                let (answer, algorithm) = (&signed.answer, signed.algorithm);
+                // Unwrap safety, both times: there is a tag, hence a response.
+                if request.method == By::Head {
+                    end_head(close, Some(answer.response_len(algorithm).unwrap()), out);
+                } else {
+                    let announce = |length, out: &mut Vec<u8>| end_head(close, Some(length), out);
+                    answer.write_response(algorithm, out, announce).unwrap();
                 }
             }
         }

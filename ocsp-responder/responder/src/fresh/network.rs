@@ -7,9 +7,6 @@ use std::net::IpAddr;
 pub(crate) struct Network(u64);
 
 impl Network {
-    /// That of clients whose address is not known.
-    pub(crate) const UNKNOWN: Self = Self(u64::MAX);
-
     pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self(u64::from(v4.to_bits() >> 8)),

@@ -63,6 +63,12 @@ impl Client {
         self.reply(method == "HEAD").expect("a response")
     }
 
+    /// Everything that still comes before the connection ends, in whatever way.
+    pub(crate) fn rest(mut self) -> Vec<u8> {
+        let _ = self.stream.read_to_end(&mut self.buffer);
+        self.buffer
+    }
+
     /// The next response; `None` if the connection ended cleanly before it.
     pub(crate) fn reply(&mut self, to_head: bool) -> Option<Reply> {
         let end = loop {

@@ -166,7 +166,16 @@ proptest::proptest! {
         let (status, signature) = (statuses()[status], vec![5; signature]);
         let data = template.response_data(&serial, status, this_update, next_update);
         let mut written = b"before".to_vec();
-        template.write_response(&mut written, &serial, status, this_update, next_update, &signature);
+        let mut announced = 0;
+        template.write_response(
+            &mut written,
+            &serial,
+            status,
+            this_update..next_update,
+            &signature,
+            |length, _| announced = length,
+        );
+        assert_eq!(announced, written.len());
         proptest::prop_assert_eq!(&written[6..], template.response(&data, &signature));
         proptest::prop_assert_eq!(
             template.response_len(&serial, status, signature.len()),
