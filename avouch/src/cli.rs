@@ -1,5 +1,6 @@
 //! What an operator can say: the words, options and examples of the `avouch` command.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Up(UpOptions),
     /// Make the CA hierarchy, its keys and every daemon's configuration
     Init(InitOptions),
+    /// Hold a key ceremony at this terminal: shares, keys, CA certificates, a transcript
+    Ceremony(CeremonyOptions),
     /// Issue a certificate from a certificate signing request
     Issue(IssueOptions),
     /// Revoke a certificate
@@ -133,6 +136,19 @@ pub(crate) struct InitOptions {
     /// Without it the passphrase lies beside the keys, which is for a demo only
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct CeremonyOptions {
+    /// The ceremony's file and the options of `signer ceremony`; --help tells them
+    #[arg(
+        value_name = "FILE AND OPTIONS",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ pub(crate) struct Settings<'a> {
 pub(crate) fn write(data: &DataDir, settings: &Settings<'_>) -> Result<()> {
     for (daemon, text) in [
         ("signer", signer(data, settings)),
+        ("signer-host", signer_host(data)),
         ("issuer", issuer(data, settings)),
         ("ocsp-presigner", presigner(data)),
         ("crl-builder", crl_builder(data, settings)),
@@ -53,20 +54,46 @@ fn header(daemon: &str) -> String {
 
 fn signer(data: &DataDir, settings: &Settings<'_>) -> String {
     format!(
-        "# The only process that holds CA keys. It listens on a Unix socket for this user alone.\n\
-         socket = {}\n\
+        "# The only one that holds CA keys. Here it runs beside everything else, over a pseudo-terminal; in production it has\n\
+         # its own machine, at the end of a serial cable: see docs/signer.md.\n\
+         device = {}\n\
+         baud = 3000000\n\
+         link_keys = {}\n\
          keys = {}\n\
          journal = {}\n\
          # In a demo the passphrase lies beside the keys; elsewhere it does not.\n\
          passphrase_file = {}\n\
          # What it signs, judged by itself.\n\
-         profiles = {}\n\n{}",
-        quoted(&data.signer_socket()),
+         profiles = {}\n\
+         log = \"info\"   # error, warn, info or debug\n\n\
+         # When it stops by itself: `ping_seconds`, `silence_hours`, `strict` and others.\n\
+         [limits]\n\
+         silence_hours = 24\n",
+        quoted(&data.signer_line()),
+        quoted(&data.signer_link_keys()),
         quoted(&data.signer_keys()),
         quoted(&data.signer_journal()),
         quoted(settings.passphrase_file),
         quoted(&data.profiles()),
-        daemon(data, "signer"),
+    )
+}
+
+fn signer_host(data: &DataDir) -> String {
+    format!(
+        "# The host's end of the cable: it keeps every request until it is answered, and the signer's log for ever.\n\
+         # Local processes ask it on a Unix socket, for this user alone.\n\
+         socket = {}\n\
+         data = {}\n\n\
+         [[cables]]\n\
+         # A real one: device = \"/dev/ttyUSB0\"\n\
+         pty = {}\n\
+         baud = 3000000\n\
+         keys = {}\n\n{}",
+        quoted(&data.signer_socket()),
+        quoted(&data.signer_host_dir()),
+        quoted(&data.signer_line()),
+        quoted(&data.host_link_keys()),
+        daemon(data, "signer-host"),
     )
 }
 
@@ -245,6 +272,11 @@ mod tests {
         for daemon in crate::up::build::PROGRAMS {
             let text = std::fs::read_to_string(data.config(daemon)).unwrap();
             let table: toml::Table = toml::from_str(&text).unwrap();
+            if daemon == "signer" {
+                let keys = table["keys"].as_str().unwrap();
+                assert_eq!(Path::new(keys), data.signer_keys());
+                continue;
+            }
             let state_file = table["daemon"]["state_file"].as_str().unwrap();
             assert_eq!(Path::new(state_file), data.state_file(daemon));
         }

@@ -100,6 +100,26 @@ impl DataDir {
         self.signer_dir().join("journal")
     }
 
+    /// The cable's keys at the signer's end.
+    pub(crate) fn signer_link_keys(&self) -> PathBuf {
+        self.signer_dir().join("link-signer-1.key")
+    }
+
+    /// The cable's keys at the host's end.
+    pub(crate) fn host_link_keys(&self) -> PathBuf {
+        self.signer_dir().join("link-host-1.key")
+    }
+
+    /// The outbox of `signer-host`, and its archive of the signer's log.
+    pub(crate) fn signer_host_dir(&self) -> PathBuf {
+        self.root.join("signer-host")
+    }
+
+    /// The pseudo-terminal in the cable's place.
+    pub(crate) fn signer_line(&self) -> PathBuf {
+        self.run_dir().join("signer.tty")
+    }
+
     /// The passphrase of a demo; elsewhere it lies outside the data directory.
     pub(crate) fn demo_passphrase(&self) -> PathBuf {
         self.signer_dir().join("passphrase")

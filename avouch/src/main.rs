@@ -77,6 +77,7 @@ async fn run(cli: &Cli) -> Result<Outcome> {
     match &cli.command {
         Command::Up(options) => up::up(&data, options, cli.json).await,
         Command::Init(options) => commands::init::init(&data, options).await,
+        Command::Ceremony(options) => commands::ceremony::ceremony(options),
         Command::Issue(options) => commands::issue::issue(&data, options).await,
         Command::Revoke(options) => commands::revoke::revoke(&data, options).await,
         Command::Explain(options) => commands::explain::explain(&data, options).await,

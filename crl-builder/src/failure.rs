@@ -1,7 +1,7 @@
 //! What went wrong for one issuer. It is tried again; what was published stays.
 
 use ledger::LedgerError;
-use pki::{DerError, Violation};
+use pki::{CrlNumber, DerError, Serial, Time, Violation};
 use publication::{PublishError, Refusal};
 use signer_client::{RefusalCode, SignerError};
 
@@ -22,6 +22,19 @@ pub(crate) enum Failure {
     /// The signer is away or refuses.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// The ledger says something else about a revocation than the signer was told.
+    #[error(
+        "the ledger says that {serial} was revoked at {ledger}, the signer was told {told} or another reason; what it was \
+         told stands for ever (CRL-15): correct the ledger"
+    )]
+    Contradiction {
+        /// Whose.
+        serial: Serial,
+        /// The date that the signer has.
+        told: Time,
+        /// The date in the ledger.
+        ledger: Time,
+    },
     /// What came back from the signer, or was imported, breaks a rule.
     #[error("{what} is not published: {violation}")]
     Unfit {
@@ -62,9 +75,28 @@ impl Failure {
             Self::Ended(_) => "ended",
             Self::Signer(_) => "signer",
             Self::Unfit { .. } => "verification",
-            Self::Refused { .. } => "gate",
+            Self::Refused { .. } | Self::Contradiction { .. } => "gate",
             Self::Imported { .. } => "imported",
             Self::Publication(_) | Self::Published(_) => "publication",
+        }
+    }
+
+    /// Whether the signer has put together another CRL than the one asked for.
+    pub(crate) fn is_divergence(&self) -> bool {
+        matches!(
+            self,
+            Self::Signer(SignerError::Refused {
+                code: RefusalCode::Diverged,
+                ..
+            })
+        )
+    }
+
+    /// The number that the next CRL must be above, if the signer has told it.
+    pub(crate) fn above(&self) -> Option<&CrlNumber> {
+        match self {
+            Self::Signer(SignerError::Refused { above, .. }) => above.as_ref(),
+            _ => None,
         }
     }
 

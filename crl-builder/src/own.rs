@@ -6,6 +6,7 @@ mod gate;
 mod lists;
 mod ocsp;
 mod restored;
+mod told;
 
 pub(crate) use bases::Bases;
 pub(crate) use build::{Build, Built, own_rules};
@@ -13,3 +14,4 @@ pub(crate) use gate::GateRefusal;
 pub(crate) use lists::Lists;
 pub(crate) use ocsp::Answers;
 pub(crate) use restored::recover;
+pub(crate) use told::Told;

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::feed::{News, last_concerning};
 use crate::live::{self, Live};
 use crate::metrics::Figures;
-use crate::own::{Answers, Bases, Build, Built, Lists, own_rules, recover};
+use crate::own::{Answers, Bases, Build, Built, Lists, Told, own_rules, recover};
 use crate::publish::{self, publish};
 use crate::schedule::{Due, Occasion, Situation};
 use crate::shared::Shared;
@@ -61,6 +61,7 @@ pub(crate) struct Worker<S> {
     /// What stands on our own published CRLs; `None` until it is needed first.
     lists: Option<Lists>,
     bases: Bases,
+    told: Told,
     opened_at: Time,
     /// Whether `lists` began with every part: what is not published is not known.
     parts_are_published: bool,
@@ -130,6 +131,7 @@ impl<S: Signer> Worker<S> {
             lists: None,
             parts_are_published: true,
             bases: Bases::default(),
+            told: Told::default(),
             opened_at: shared.clock.now(),
             thorough_at: None,
             restored,
@@ -248,7 +250,7 @@ impl<S: Signer> Worker<S> {
             answers: answers.as_ref(),
             thorough,
         };
-        let built = build.run().await?;
+        let built = build.run(&mut self.told).await?;
         let partitions = built.partitions();
         if let Err(error) = publish(
             &mut self.publisher,
@@ -313,6 +315,7 @@ impl<S: Signer> Worker<S> {
             let published = |uri: &String| lists.partitions.contains_key(uri);
             self.parts_are_published = known.iter().all(published);
             self.bases = Bases::of_published(&crl, &lists.complete);
+            self.told = Told::of_published(crl.number(), &lists.complete);
             self.lists = Some(lists);
         }
         let went_back = self.restored || occasion == Occasion::LedgerWentBack;
@@ -350,7 +353,9 @@ impl<S: Signer> Worker<S> {
         self.shared
             .metrics
             .failed(&self.issuer.name, failure.step());
-        if failure.is_number_too_low() {
+        if let Some(above) = failure.above() {
+            self.floor = self.floor.clone().max(above.clone());
+        } else if failure.is_number_too_low() {
             // Ledger and publication were both lost or restored: numbers that follow the time are above all.
             let seconds = u64::try_from(self.shared.clock.now().unix()).unwrap_or_default();
             self.floor = self.floor.clone().max(CrlNumber::from(seconds));

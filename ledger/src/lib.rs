@@ -45,8 +45,8 @@ pub use model::{
     CertificateRecord, Change, ChangeKind, Counts, CrlAllowance, CrlPolicy, CrlRecord, CrlRow,
     CrlScope, FollowSummary, Followed, Ground, ImportSummary, ImportedCertificate, ImportedStatus,
     Issuer, IssuerPolicy, IssuerUpdate, KeyPlace, NoncePolicy, OcspPolicy, Operator, Origin,
-    Reservation, Revocation, RevocationRequest, SourceCrl, SourcePolicy, SourceRecord, StatusRow,
-    Subjects,
+    Reservation, Revocation, RevocationRequest, RevokedCertificate, SourceCrl, SourcePolicy,
+    SourceRecord, StatusRow, Subjects,
 };
 pub use sqlite::SqliteStore;
 pub use store::{Answer, Store};
@@ -315,15 +315,31 @@ impl Ledger {
         self.store.record_crl(self.clock.now(), issuer, crl).await
     }
 
-    /// The revoked certificates in the order of serial numbers, those after `after` and at most `limit`; expired ones
-    /// included.
+    /// The certificates revoked by events up to `until` in the order of serial numbers, those after `after` and at most
+    /// `limit`; expired ones included.
     pub async fn revoked_after(
         &self,
         issuer: &str,
         after: Option<Serial>,
+        until: u64,
         limit: u32,
     ) -> Result<Vec<CrlRow>, LedgerError> {
-        self.store.revoked_after(issuer, after, limit).await
+        self.store.revoked_after(issuer, after, until, limit).await
+    }
+
+    /// The revocations by events after `seq` and up to `until`, in their order, with who revoked and why.
+    pub async fn revocations_between(
+        &self,
+        issuer: &str,
+        seq: u64,
+        until: u64,
+    ) -> Result<Vec<RevokedCertificate>, LedgerError> {
+        self.store.revocations_between(issuer, seq, until).await
+    }
+
+    /// How many certificates are revoked by events up to `until`; expired ones included.
+    pub async fn count_revocations(&self, issuer: &str, until: u64) -> Result<u64, LedgerError> {
+        self.store.count_revocations(issuer, until).await
     }
 
     /// One certificate as CRLs see it, revoked or not; `None` if it was never issued.

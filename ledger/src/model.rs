@@ -18,5 +18,5 @@ pub use change::{Change, ChangeKind};
 pub use crl::{CrlRecord, CrlRow, CrlScope};
 pub use issuer::{Issuer, IssuerUpdate, Origin};
 pub use policy::{CrlPolicy, IssuerPolicy, KeyPlace, NoncePolicy, OcspPolicy, Subjects};
-pub use revocation::{Ground, Revocation, RevocationRequest};
+pub use revocation::{Ground, Revocation, RevocationRequest, RevokedCertificate};
 pub use source::{FollowSummary, Followed, SourceCrl, SourcePolicy, SourceRecord};

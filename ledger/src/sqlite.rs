@@ -33,7 +33,7 @@ use crate::error::LedgerError;
 use crate::model::{
     CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, FollowSummary, Followed,
     ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
-    RevocationRequest, SourceRecord, StatusRow,
+    RevocationRequest, RevokedCertificate, SourceRecord, StatusRow,
 };
 use crate::store::{Answer, Store};
 
@@ -200,9 +200,23 @@ impl Store for SqliteStore {
         &'a self,
         issuer: &'a str,
         after: Option<Serial>,
+        until: u64,
         limit: u32,
     ) -> Answer<'a, Vec<CrlRow>> {
-        Box::pin(crl_rows::revoked_after(self, issuer, after, limit))
+        Box::pin(crl_rows::revoked_after(self, issuer, after, until, limit))
+    }
+
+    fn revocations_between<'a>(
+        &'a self,
+        issuer: &'a str,
+        seq: u64,
+        until: u64,
+    ) -> Answer<'a, Vec<RevokedCertificate>> {
+        Box::pin(crl_rows::revocations_between(self, issuer, seq, until))
+    }
+
+    fn count_revocations<'a>(&'a self, issuer: &'a str, until: u64) -> Answer<'a, u64> {
+        Box::pin(crl_rows::count_revocations(self, issuer, until))
     }
 
     fn crl_row<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<CrlRow>> {

@@ -16,7 +16,7 @@ use crate::error::LedgerError;
 use crate::model::{
     CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, FollowSummary, Followed,
     ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
-    RevocationRequest, SourceRecord, StatusRow,
+    RevocationRequest, RevokedCertificate, SourceRecord, StatusRow,
 };
 
 /// What a store's operation returns.
@@ -111,13 +111,23 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Answer<'a, Vec<StatusRow>>;
     /// Statuses of all revoked certificates in the order of serial numbers.
     fn revoked_entries<'a>(&'a self, issuer: &'a str) -> Answer<'a, Vec<StatusRow>>;
-    /// The revoked certificates in the order of serial numbers, after `after`.
+    /// The certificates revoked by events up to `until` in the order of serial numbers, after `after`.
     fn revoked_after<'a>(
         &'a self,
         issuer: &'a str,
         after: Option<Serial>,
+        until: u64,
         limit: u32,
     ) -> Answer<'a, Vec<CrlRow>>;
+    /// The revocations by events after `seq` and up to `until`, in their order.
+    fn revocations_between<'a>(
+        &'a self,
+        issuer: &'a str,
+        seq: u64,
+        until: u64,
+    ) -> Answer<'a, Vec<RevokedCertificate>>;
+    /// How many revocations there are by events up to `until`.
+    fn count_revocations<'a>(&'a self, issuer: &'a str, until: u64) -> Answer<'a, u64>;
     /// One certificate as CRLs see it.
     fn crl_row<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<CrlRow>>;
     /// The certificates that events after `seq` and up to `until` are about, as they are now.

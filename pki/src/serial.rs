@@ -55,6 +55,14 @@ impl Serial {
         Self::from_be_bytes(&octets)
     }
 
+    /// 120 random bits in 16 octets, after the octet that says which of several signers signs it (I18): 1 to 127.
+    pub fn random_of_signer(id: u8) -> Result<Self, SerialError> {
+        let mut octets = [0; 16];
+        rand::fill(&mut octets).map_err(|_| SerialError::NoRandomness)?;
+        octets[0] = id & 0x7f;
+        Self::from_be_bytes(&octets)
+    }
+
     /// The big-endian magnitude without leading zeros.
     pub fn as_bytes(&self) -> &[u8] {
         &self.octets[..usize::from(self.length)]

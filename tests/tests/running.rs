@@ -8,8 +8,9 @@ use e2e::program::{binary, repository};
 use e2e::system::{EC, path, signal};
 use e2e::{FakedEdge, System, program, wait_for};
 
-const DAEMONS: [&str; 6] = [
+const DAEMONS: [&str; 7] = [
     "signer",
+    "signer-host",
     "issuer",
     "ocsp-presigner",
     "crl-builder",
@@ -145,14 +146,50 @@ fn a_moved_clock_never_brings_stale_answers() {
 /// V2: no key, no database code in the edge; V10's start: the signer is reached by its socket alone.
 #[test]
 fn the_edge_has_no_keys_and_no_database() {
-    let metadata = program(
+    depends_on_none_of(
+        "ocsp-responder",
+        "hyper",
+        &[
+            "keystore",
+            "ledger",
+            "signer-client",
+            "sqlx",
+            "libsqlite3-sys",
+            "rustls",
+            "cryptoki",
+        ],
+    );
+}
+
+/// G1: no network code on the machine with the keys.
+#[test]
+fn the_signer_has_no_network_code() {
+    depends_on_none_of(
+        "signer",
+        "keystore",
+        &[
+            "axum",
+            "hyper",
+            "mio",
+            "rustls",
+            "socket2",
+            "sqlx",
+            "telemetry",
+            "tokio",
+        ],
+    );
+}
+
+#[track_caller]
+fn depends_on_none_of(package: &str, on_this: &str, forbidden: &[&str]) {
+    let listing = program(
         &repository(),
         env!("CARGO"),
         [
             "tree",
             "--locked",
             "--package",
-            "ocsp-responder",
+            package,
             "--edges",
             "normal",
             "--prefix",
@@ -163,23 +200,17 @@ fn the_edge_has_no_keys_and_no_database() {
     )
     .ok()
     .stdout;
-    assert!(
-        metadata.contains("hyper v"),
-        "the listing is not what it should be:\n{metadata}"
-    );
-    for forbidden in [
-        "keystore",
-        "ledger",
-        "signer-client",
-        "sqlx",
-        "libsqlite3-sys",
-        "rustls",
-        "cryptoki",
-    ] {
-        let found = metadata
+    let depends = |on: &str| {
+        listing
             .lines()
-            .any(|line| line.split(' ').next() == Some(forbidden));
-        assert!(!found, "ocsp-responder depends on {forbidden}");
+            .any(|line| line.split(' ').next() == Some(on))
+    };
+    assert!(
+        depends(on_this),
+        "the listing is not what it should be:\n{listing}"
+    );
+    for forbidden in forbidden {
+        assert!(!depends(forbidden), "{package} depends on {forbidden}");
     }
 }
 
@@ -192,11 +223,14 @@ fn every_binary_has_help_and_version_and_exit_codes() {
         assert_eq!(run(&["--no-such-option"]).code, 64, "{name}");
     }
     for name in DAEMONS {
-        let missing = program(
-            Path::new("/"),
-            binary(name),
-            ["--config", "/nowhere/at-all.toml"],
-        );
+        let config = ["run", "--config", "/nowhere/at-all.toml"];
+        // The signer has commands, the others only run.
+        let arguments = if name == "signer" {
+            &config[..]
+        } else {
+            &config[1..]
+        };
+        let missing = program(Path::new("/"), binary(name), arguments);
         assert_eq!(missing.code, 64, "{name}: {missing:#?}");
         assert!(
             missing.stderr.contains("/nowhere/at-all.toml"),

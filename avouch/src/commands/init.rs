@@ -147,7 +147,13 @@ async fn carry_out(data: &DataDir, plan: &Plan, programs: &Programs) -> Result<(
         )?;
     }
     passphrase(plan)?;
-    ceremony::hold(data, &plan.hierarchy, programs, &plan.passphrase_file)?;
+    ceremony::hold(
+        data,
+        &plan.hierarchy,
+        plan.mode,
+        programs,
+        &plan.passphrase_file,
+    )?;
     let presigner_public_key = publication_key(&data.presigner_dir())?;
     let crl_builder_public_key = publication_key(&data.crl_builder_dir())?;
     api_token(data)?;
@@ -185,6 +191,7 @@ fn directories(data: &DataDir) -> Result<()> {
     for path in [
         data.ledger_dir(),
         data.signer_dir(),
+        data.signer_host_dir(),
         data.presigner_dir(),
         data.crl_builder_dir(),
         data.responder_dir(),

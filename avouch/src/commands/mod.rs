@@ -1,6 +1,7 @@
 //! What each word of the command line does.
 
 pub(crate) mod audit;
+pub(crate) mod ceremony;
 pub(crate) mod drill;
 pub(crate) mod explain;
 pub(crate) mod fetch_crl;

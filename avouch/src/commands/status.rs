@@ -7,6 +7,7 @@ use ledger::{Issuer, Ledger};
 use pki::{Clock, SystemClock, Time};
 use publication::Manifest;
 use serde_json::{Value, json};
+use signer_client::{Mode, SignerClient};
 
 use crate::data_dir::DataDir;
 use crate::endpoints::Endpoints;
@@ -198,6 +199,9 @@ struct DaemonStatus {
 
 impl DaemonStatus {
     async fn look(data: &DataDir, name: &'static str) -> Self {
+        if name == "signer" {
+            return Self::look_at_signer(data).await;
+        }
         let state = State::read(&data.state_file(name));
         let pid = state
             .as_ref()
@@ -215,6 +219,22 @@ impl DaemonStatus {
             name,
             pid,
             admin,
+            state,
+        }
+    }
+
+    /// The signer is at the other end of a cable: what it says of itself comes from the host's end.
+    async fn look_at_signer(data: &DataDir) -> Self {
+        let client = SignerClient::new(data.signer_socket()).with_deadline(Duration::from_secs(2));
+        let state = match client.ping().await {
+            Ok(status) if status.mode == Mode::Active => vec!["ready".to_owned()],
+            Ok(status) => vec![status.mode.to_string(), status.reason],
+            Err(error) => vec!["is not heard of".to_owned(), error.to_string()],
+        };
+        Self {
+            name: "signer",
+            pid: None,
+            admin: None,
             state,
         }
     }

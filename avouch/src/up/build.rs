@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use crate::outcome::Failure;
 
 /// The programs that `avouch` starts.
-pub(crate) const PROGRAMS: [&str; 6] = [
+pub(crate) const PROGRAMS: [&str; 7] = [
+    "signer-host",
     "signer",
     "issuer",
     "ocsp-presigner",

@@ -32,7 +32,7 @@ pub(crate) enum Readiness {
     /// Its admin listener, named in the state file, answers `/healthz` with 200. (`/readyz` also tells of single
     /// issuers that lack something, which must not keep the others from being served.)
     Admin,
-    /// It answers on its Unix socket.
+    /// The host's end of its cable, on this Unix socket, says that it signs.
     SignerSocket(PathBuf),
 }
 
@@ -99,7 +99,7 @@ impl Daemon {
                 .with_deadline(ASK_FOR)
                 .ping()
                 .await
-                .is_ok(),
+                .is_ok_and(|status| status.mode == signer_client::Mode::Active),
             Readiness::Admin => {
                 let Some(State {
                     admin: Some(admin), ..

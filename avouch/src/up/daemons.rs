@@ -31,9 +31,11 @@ pub(crate) fn all(
             Mode::Demo => WhenItDies::RestartWithWarning,
             Mode::Attended => WhenItDies::Leave,
         },
+        arguments: signer_arguments(data),
         ..daemon("signer", &[])
     };
     vec![
+        daemon("signer-host", &[]),
         signer,
         daemon("issuer", &[]),
         daemon("ocsp-presigner", &[]),
@@ -48,6 +50,16 @@ pub(crate) fn all(
             ],
         ),
         daemon("status-watch", &["--edge", status_url]),
+    ]
+}
+
+/// The signer is no daemon of the host's: it has a console where others have an admin listener.
+fn signer_arguments(data: &DataDir) -> Vec<OsString> {
+    vec![
+        "run".into(),
+        "--config".into(),
+        data.config("signer").into(),
+        "--die-with-parent".into(),
     ]
 }
 

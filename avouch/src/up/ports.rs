@@ -5,6 +5,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use socket2::{Domain, Socket, Type};
@@ -45,8 +47,20 @@ pub(crate) fn hold(option: &str, wanted: SocketAddr, preferred: Option<u16>) -> 
     {
         return Ok(held);
     }
-    take(wanted).map_err(|error| explain(option, wanted, &error).into())
+    let begun = Instant::now();
+    loop {
+        match take(wanted) {
+            // A daemon of an `up` that was killed lets go of its port while it dies.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && begun.elapsed() < DYING => {
+                thread::sleep(LOOK_AGAIN);
+            }
+            taken => return taken.map_err(|error| explain(option, wanted, &error).into()),
+        }
+    }
 }
+
+const DYING: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 fn take(wanted: SocketAddr) -> io::Result<Held> {
     // Fails when somebody listens there, which a socket with SO_REUSEPORT would not notice.

@@ -1,17 +1,19 @@
 //! Making the CRLs of one issuer: from entries to signed, judged and recorded lists.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use ledger::{CrlPolicy, CrlRecord, CrlScope, Issuer, Ledger, Origin, Subjects};
 use pki::crl::build::{CrlContents, assemble};
 use pki::crl::verify::{Expected, OwnRules, Previous, Profile, Scope, verify_crl};
 use pki::crl::{Crl, Entries};
-use pki::{Certificate, Clock, CrlNumber, Serial, SignatureAlgorithm, Time, Violation};
-use signer_client::{SignCrl, SignerError};
+use pki::{Certificate, Clock, CrlNumber, SignatureAlgorithm, Time, Violation};
+use signer_client::SignCrl;
 use tokio::task::block_in_place;
 
 use super::bases::{Bases, delta};
 use super::gate::{self, Gate};
 use super::lists::{Lists, left_until};
 use super::ocsp::Answers;
+use super::told::{Told, fresh_id};
 use crate::failure::Failure;
 use crate::live::sha256;
 use crate::publish;
@@ -95,7 +97,7 @@ struct Frame {
 
 impl<S: Signer> Build<'_, S> {
     /// Builds what is due.
-    pub(crate) async fn run(&self) -> Result<Built, Failure> {
+    pub(crate) async fn run(&self, told: &mut Told) -> Result<Built, Failure> {
         let name = &self.issuer.name;
         let policy = &self.issuer.policy.crl;
         let last = self.ledger.last_crl(name).await?;
@@ -111,7 +113,7 @@ impl<S: Signer> Build<'_, S> {
             algorithm: algorithm(self.ca)?,
             key_id: self.ca.key_id(),
         };
-        let crls = self.crls(&lists, &frame).await?;
+        let crls = self.crls(&lists, &frame, told).await?;
         for made in &crls {
             let record = record(made, &frame, lists.as_of);
             self.ledger.record_crl(name, &record).await?;
@@ -140,7 +142,12 @@ impl<S: Signer> Build<'_, S> {
         Ok(read.sharing(&advanced))
     }
 
-    async fn crls(&self, lists: &Lists, frame: &Frame) -> Result<Vec<Made>, Failure> {
+    async fn crls(
+        &self,
+        lists: &Lists,
+        frame: &Frame,
+        told: &mut Told,
+    ) -> Result<Vec<Made>, Failure> {
         let deltas = self.issuer.policy.crl.deltas;
         let base = self.bases.base().filter(|_| deltas);
         let delta_url = self.delta_url.as_deref().filter(|_| base.is_some());
@@ -152,6 +159,7 @@ impl<S: Signer> Build<'_, S> {
                 before.map(|before| &before.complete),
                 &lists.complete,
                 lists.as_of,
+                told,
             )
             .await?;
         let mut crls = vec![complete];
@@ -160,8 +168,15 @@ impl<S: Signer> Build<'_, S> {
             let scope = Scope::Delta { base };
             let contents = contents(self.ca, frame, scope, None);
             crls.push(
-                self.make(CrlScope::Delta, &contents, None, &changed, lists.as_of)
-                    .await?,
+                self.make(
+                    CrlScope::Delta,
+                    &contents,
+                    None,
+                    &changed,
+                    lists.as_of,
+                    told,
+                )
+                .await?,
             );
         }
         for (uri, entries) in &lists.partitions {
@@ -174,7 +189,7 @@ impl<S: Signer> Build<'_, S> {
             let contents = contents(self.ca, frame, scope, None);
             let scope = CrlScope::Partition(uri.clone());
             crls.push(
-                self.make(scope, &contents, known, entries, lists.as_of)
+                self.make(scope, &contents, known, entries, lists.as_of, told)
                     .await?,
             );
         }
@@ -189,19 +204,25 @@ impl<S: Signer> Build<'_, S> {
         before: Option<&Entries>,
         entries: &Entries,
         as_of: u64,
+        told: &mut Told,
     ) -> Result<Made, Failure> {
-        let tbs = block_in_place(|| tbs(contents, entries));
-        let request = SignCrl {
-            issuer: self.issuer.name.clone(),
-            number: contents.number.clone(),
-            this_update: contents.this_update,
-            next_update: contents.next_update,
-            signature_algorithm: contents.signature_algorithm,
-            tbs,
+        // The signer never forgets what it is told, so first whether it is to be told; and what was signed is compared with
+        // what the ledger says by then.
+        self.judge(&scope, contents.number, before, entries, as_of)
+            .await?;
+        let signature = match self.sign(&scope, contents, entries, as_of, told).await {
+            // Compare what either side knows, and tell all of it.
+            Err(failure) if failure.is_divergence() => {
+                tracing::warn!(issuer = self.issuer.name, "{failure}; told anew");
+                told.differs();
+                self.sign(&scope, contents, entries, as_of, told).await?
+            }
+            signature => signature?,
         };
-        let signature = self.signer.sign_crl(fresh_id()?, request.clone()).await?;
-        let der = assemble(&request.tbs, contents.signature_algorithm, &signature);
-        drop(request);
+        let der = block_in_place(|| {
+            let tbs = tbs(contents, entries);
+            assemble(&tbs, contents.signature_algorithm, &signature)
+        });
         let unfit = |violation| Failure::Unfit {
             what: format!("the {scope} CRL {}", contents.number),
             violation,
@@ -212,23 +233,79 @@ impl<S: Signer> Build<'_, S> {
             Ok(crl)
         })
         .map_err(unfit)?;
-        if let Some(before) = before {
-            let changes = block_in_place(|| entries.changes_since(before));
-            Gate {
-                ledger: self.ledger,
-                issuer: self.issuer,
-                answers: self.answers,
-                as_of,
-                now: self.clock.now(),
-            }
-            .judge(&scope, before.len(), &changes)
+        self.judge(&scope, contents.number, before, entries, as_of)
+            .await?;
+        Ok(Made { scope, crl })
+    }
+
+    /// What may follow the list before, by the gate's rules.
+    async fn judge(
+        &self,
+        scope: &CrlScope,
+        number: &CrlNumber,
+        before: Option<&Entries>,
+        entries: &Entries,
+        as_of: u64,
+    ) -> Result<(), Failure> {
+        let Some(before) = before else { return Ok(()) };
+        let changes = block_in_place(|| entries.changes_since(before));
+        let gate = Gate {
+            ledger: self.ledger,
+            issuer: self.issuer,
+            answers: self.answers,
+            as_of,
+            now: self.clock.now(),
+        };
+        gate.judge(scope, before.len(), &changes)
             .await?
             .map_err(|refusal| Failure::Refused {
-                what: format!("the {scope} CRL {}", contents.number),
+                what: format!("the {scope} CRL {number}"),
                 refusal,
-            })?;
-        }
-        Ok(Made { scope, crl })
+            })
+    }
+
+    /// Tells the signer what it does not know yet, and has it sign the CRL that both sides put together.
+    async fn sign(
+        &self,
+        scope: &CrlScope,
+        contents: &CrlContents<'_>,
+        entries: &Entries,
+        as_of: u64,
+        told: &mut Told,
+    ) -> Result<Vec<u8>, Failure> {
+        let name = &self.issuer.name;
+        told.tell(self.ledger, self.signer, self.issuer, as_of)
+            .await?;
+        let change = told.change(self.ledger, name, scope, entries).await?;
+        let (before, after) = contents.around(entries.octets());
+        let tbs_hash = block_in_place(|| {
+            let mut context = Context::new(&SHA256);
+            context.update(&before);
+            entries.pieces().for_each(|piece| context.update(piece));
+            context.update(&after);
+            let mut hash = [0; 32];
+            hash.copy_from_slice(context.finish().as_ref());
+            hash
+        });
+        let request = SignCrl {
+            issuer: name.clone(),
+            scope: match scope {
+                CrlScope::Complete => signer_client::CrlScope::Complete,
+                CrlScope::Delta => signer_client::CrlScope::Delta,
+                CrlScope::Partition(uri) => signer_client::CrlScope::Partition(uri.clone()),
+            },
+            number: contents.number.clone(),
+            this_update: contents.this_update,
+            next_update: contents.next_update,
+            signature_algorithm: contents.signature_algorithm,
+            before,
+            entries: change,
+            after,
+            tbs_hash,
+        };
+        let signature = self.signer.sign_crl(fresh_id()?, request).await?;
+        told.signed(scope.clone(), contents.number, entries);
+        Ok(signature)
     }
 
     /// Verifies a CRL of our own by every rule.
@@ -330,12 +407,4 @@ fn algorithm(ca: &Certificate) -> Result<SignatureAlgorithm, Failure> {
         .kind()
         .and_then(|kind| SignatureAlgorithm::for_key(kind, kind.default_hash()));
     found.map_err(|error| Failure::Ended(format!("the CA's key cannot sign CRLs: {error}")))
-}
-
-fn fresh_id() -> Result<[u8; 16], Failure> {
-    let unavailable = |error: pki::SerialError| SignerError::Unavailable(error.to_string());
-    let random = Serial::random().map_err(unavailable)?;
-    let mut id = [0; 16];
-    id.copy_from_slice(random.as_bytes());
-    Ok(id)
 }

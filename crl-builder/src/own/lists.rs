@@ -68,7 +68,9 @@ impl Lists {
         };
         let mut after = None;
         loop {
-            let rows = ledger.revoked_after(issuer, after, PAGE).await?;
+            let rows = ledger
+                .revoked_after(issuer, after, lists.as_of, PAGE)
+                .await?;
             let Some(last) = rows.last() else { break };
             after = Some(last.status.serial);
             lists.take(&rows);

@@ -1,6 +1,7 @@
 //! A CA made by openssl, a ledger, a publication and a signer that does as it is told.
 #![allow(dead_code)] // Each test file uses its own part.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,9 @@ use pki::{
     Certificate, Clock, KeyKind, ManualClock, RevocationReason, Serial, SignatureAlgorithm, Time,
 };
 use publication::{Directory, Manifest, Publisher, Trust};
-use signer_client::{RefusalCode, SignCrl, SignerError};
+use signer::lists::{List, Lists};
+use signer::revoked::{Known, Revoked};
+use signer_client::{RefusalCode, Revocation, Revoke, SignCrl, SignerError};
 use telemetry::{Health, Readiness, Stopper};
 use tokio::task::JoinHandle;
 
@@ -444,6 +447,56 @@ pub(crate) struct State {
     pub(crate) meanwhile: Option<Box<dyn FnOnce() + Send>>,
     /// What it was asked to sign: issuer, number, thisUpdate.
     pub(crate) asked: Vec<(String, String, Time)>,
+    /// What it remembers, as the real one does.
+    pub(crate) memory: HashMap<String, Remembered>,
+}
+
+/// What the signer remembers of one issuer.
+#[derive(Default)]
+pub(crate) struct Remembered {
+    pub(crate) revoked: Revoked,
+    pub(crate) lists: HashMap<signer_client::CrlScope, Lists>,
+}
+
+impl Remembered {
+    /// The TBSCertList that it puts together for this request.
+    fn tbs(&mut self, crl: &SignCrl) -> Result<Vec<u8>, SignerError> {
+        let diverged = |message: String| SignerError::Refused {
+            code: RefusalCode::Diverged,
+            field: "entries".to_owned(),
+            message,
+            above: None,
+        };
+        let complete = self.lists.get(&signer_client::CrlScope::Complete);
+        let complete = complete
+            .and_then(Lists::last)
+            .map(|list| list.entries.clone());
+        let lists = self.lists.entry(crl.scope.clone()).or_default();
+        let entries = lists
+            .changed(
+                &crl.scope,
+                &crl.entries,
+                &self.revoked,
+                complete.as_ref(),
+                crl.this_update,
+            )
+            .map_err(|error| diverged(error.to_string()))?;
+        let mut tbs = crl.before.clone();
+        entries
+            .pieces()
+            .for_each(|piece| tbs.extend_from_slice(piece));
+        tbs.extend_from_slice(&crl.after);
+        if *pki::HashAlgorithm::Sha256.digest(&tbs) != crl.tbs_hash {
+            return Err(diverged("another CRL".to_owned()));
+        }
+        lists.push(List {
+            number: crl.number.clone(),
+            this_update: crl.this_update,
+            entries,
+            count: self.revoked.count(),
+        });
+        Ok(tbs)
+    }
 }
 
 impl FakeSigner {
@@ -466,8 +519,14 @@ impl Signer for FakeSigner {
                 code: RefusalCode::CrlNotNewer,
                 field: "number".to_owned(),
                 message: "not above the last one".to_owned(),
+                above: None,
             });
         }
+        let tbs = state
+            .memory
+            .entry(crl.issuer.clone())
+            .or_default()
+            .tbs(&crl)?;
         let key = state
             .keys
             .iter()
@@ -481,7 +540,34 @@ impl Signer for FakeSigner {
         if let Some(meanwhile) = meanwhile {
             meanwhile();
         }
-        let signed = if mad { &crl.tbs[1..] } else { &crl.tbs };
+        let signed = if mad { &tbs[1..] } else { &tbs };
         Ok(key.sign(crl.signature_algorithm, signed).unwrap())
+    }
+
+    async fn revoke(&self, _: [u8; 16], revoke: Revoke) -> Result<(), SignerError> {
+        let mut state = self.state();
+        if state.away.contains(&revoke.issuer) {
+            return Err(SignerError::Unavailable("it is away".to_owned()));
+        }
+        let memory = state.memory.entry(revoke.issuer).or_default();
+        for revocation in &revoke.revocations {
+            memory.revoked.add(Known::read(revocation).unwrap());
+        }
+        Ok(())
+    }
+
+    async fn revoked(&self, issuer: &str) -> Result<(u64, Vec<u64>), SignerError> {
+        let mut state = self.state();
+        if state.away.iter().any(|away| away == issuer) {
+            return Err(SignerError::Unavailable("it is away".to_owned()));
+        }
+        let revoked = &state.memory.entry(issuer.to_owned()).or_default().revoked;
+        Ok((revoked.count(), revoked.digest().buckets().to_vec()))
+    }
+
+    async fn revoked_in(&self, issuer: &str, bucket: u8) -> Result<Vec<Revocation>, SignerError> {
+        let mut state = self.state();
+        let revoked = &state.memory.entry(issuer.to_owned()).or_default().revoked;
+        Ok(revoked.bucket(bucket, None, usize::MAX).0)
     }
 }

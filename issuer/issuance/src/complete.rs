@@ -2,10 +2,11 @@
 
 use ledger::{Ground, Issuer, LedgerError, Reservation, RevocationRequest};
 use pki::certificate_builder::assemble;
+use pki::csr::CertificationRequest;
 use pki::profile::Profile;
 use pki::refusal::Refusal;
-use pki::{Certificate, RevocationReason, Serial, SignatureAlgorithm};
-use signer_client::{IssueCertificate, SignerError};
+use pki::{Certificate, RevocationReason, Serial, SerialError, SignatureAlgorithm};
+use signer_client::{CsrAroundKey, IssueCertificate, SignerError};
 
 use crate::build::Plan;
 use crate::{Issuance, IssuanceError, Issued, Order, Signer};
@@ -23,7 +24,15 @@ impl<S: Signer> Issuance<S> {
 
         let mut attempts = 0;
         loop {
-            let reservation = self.reservation(&plan)?;
+            let signer_id =
+                self.signer
+                    .signer_id()
+                    .await
+                    .map_err(|error| IssuanceError::SignerUnseen {
+                        issuer: order.issuer.clone(),
+                        why: error.to_string(),
+                    })?;
+            let reservation = self.reservation(&plan, signer_id)?;
             // From here on recovery must not take it for one that a crash left behind.
             let _in_flight = InFlight::new(self, reservation.request_id);
             match self.ledger.reserve_serial(&reservation).await {
@@ -135,8 +144,8 @@ impl<S: Signer> Issuance<S> {
         Ok(())
     }
 
-    fn reservation(&self, plan: &Plan<'_>) -> Result<Reservation, IssuanceError> {
-        let serial = random()?;
+    fn reservation(&self, plan: &Plan<'_>, signer_id: u8) -> Result<Reservation, IssuanceError> {
+        let serial = random(signer_id)?;
         let order = plan.order;
         Ok(Reservation {
             issuer: order.issuer.clone(),
@@ -163,7 +172,7 @@ impl<S: Signer> Issuance<S> {
             profile: reservation.profile.clone(),
             signature_algorithm,
             tbs: reservation.tbs.clone(),
-            csr: reservation.csr.clone(),
+            csr: reservation.csr.as_deref().map(without_key),
         };
         let answer = self
             .signer
@@ -174,6 +183,7 @@ impl<S: Signer> Issuance<S> {
                 code,
                 field,
                 message,
+                ..
             } => IssuanceError::SignerRefused {
                 issuer: reservation.issuer.clone(),
                 serial: reservation.serial,
@@ -248,9 +258,15 @@ pub(crate) fn read_ca(issuer: &Issuer) -> Result<Certificate, IssuanceError> {
     })
 }
 
+/// A CSR as it crosses the cable: its key is in the certificate already. One that cannot be read is the signer's to refuse.
+fn without_key(csr: &[u8]) -> CsrAroundKey {
+    let key = CertificationRequest::from_der(csr).map(|csr| csr.public_key().spki_der().to_vec());
+    CsrAroundKey::cut(csr, &key.unwrap_or_default())
+}
+
 /// As random as a serial number.
 fn request_id() -> Result<[u8; 16], IssuanceError> {
-    let random = random()?;
+    let random = Serial::random().map_err(no_randomness)?;
     let mut id = [0; 16];
     for (to, from) in id.iter_mut().zip(random.as_bytes()) {
         *to = *from;
@@ -258,8 +274,10 @@ fn request_id() -> Result<[u8; 16], IssuanceError> {
     Ok(id)
 }
 
-fn random() -> Result<Serial, IssuanceError> {
-    Serial::random().map_err(|error| {
-        Refusal::new("CERT-01", "serialNumber", error.to_string(), "Try again.").into()
-    })
+fn random(signer_id: u8) -> Result<Serial, IssuanceError> {
+    Ok(Serial::random_of_signer(signer_id).map_err(no_randomness)?)
+}
+
+fn no_randomness(error: SerialError) -> Refusal {
+    Refusal::new("CERT-01", "serialNumber", error.to_string(), "Try again.")
 }

@@ -41,6 +41,17 @@ pub enum IssuanceError {
         /// What the signer's client said.
         why: String,
     },
+    /// The signer was not heard of since this program was started, so nobody knows what its serial numbers begin with
+    /// (I18). Nothing was reserved.
+    #[error(
+        "no certificate of {issuer} can be begun before the signer was heard of once ({why}); ask again when it is there"
+    )]
+    SignerUnseen {
+        /// The issuer.
+        issuer: String,
+        /// What the signer's client said.
+        why: String,
+    },
     /// The signer refused. The serial number stays used.
     #[error("the signer refused certificate {serial} of {issuer}: {field} ({code}): {message}")]
     SignerRefused {

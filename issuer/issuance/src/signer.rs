@@ -12,6 +12,9 @@ pub trait Signer: Send + Sync {
         id: [u8; 16],
         request: IssueCertificate,
     ) -> impl Future<Output = Result<Vec<u8>, SignerError>> + Send;
+
+    /// What the serial numbers of the active signer begin with (I18).
+    fn signer_id(&self) -> impl Future<Output = Result<u8, SignerError>> + Send;
 }
 
 impl Signer for SignerClient {
@@ -21,5 +24,9 @@ impl Signer for SignerClient {
         request: IssueCertificate,
     ) -> Result<Vec<u8>, SignerError> {
         Self::issue_certificate(self, id, request).await
+    }
+
+    async fn signer_id(&self) -> Result<u8, SignerError> {
+        Self::signer_id(self).await
     }
 }

@@ -60,12 +60,17 @@ impl Signer for TestSigner {
                     code: RefusalCode::Policy,
                     field: "tbs.subject".to_owned(),
                     message: "not today".to_owned(),
+                    above: None,
                 });
             }
         };
         Ok(key
             .sign(request.signature_algorithm, &request.tbs)
             .expect("signed"))
+    }
+
+    async fn signer_id(&self) -> Result<u8, SignerError> {
+        Ok(1)
     }
 }
 

@@ -152,6 +152,10 @@ impl From<IssuanceError> for ApiError {
                     ..Self::new(StatusCode::SERVICE_UNAVAILABLE, refusal)
                 }
             }
+            IssuanceError::SignerUnseen { .. } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Refusal::new("I18", "signer", text, "Ask again when the signer is there."),
+            ),
             IssuanceError::SignerRefused { field, .. } => {
                 let remedy = "Correct what the signer names, and ask again. It judges by its own policy: if profiles \
                               or rule set were changed here, change them there too and restart it.";

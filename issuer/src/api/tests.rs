@@ -40,6 +40,10 @@ impl Signer for TestSigner {
             .sign(request.signature_algorithm, &request.tbs)
             .expect("signed"))
     }
+
+    async fn signer_id(&self) -> Result<u8, SignerError> {
+        Ok(1)
+    }
 }
 
 struct Server {

@@ -29,7 +29,7 @@ pub struct CrlRecord {
 }
 
 /// What a CRL covers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CrlScope {
     /// Every certificate of the issuer.
     Complete,

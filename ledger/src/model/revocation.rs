@@ -101,6 +101,17 @@ pub struct Revocation {
     pub already: bool,
 }
 
+/// A revoked certificate with its revocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokedCertificate {
+    /// Its serial number.
+    pub serial: Serial,
+    /// When it ends, if that is known.
+    pub not_after: Option<Time>,
+    /// The revocation.
+    pub revocation: Revocation,
+}
+
 impl RevocationRequest {
     /// Refuses what nobody may ask for.
     pub fn validate(&self) -> Result<(), LedgerError> {

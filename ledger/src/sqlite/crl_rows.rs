@@ -5,14 +5,17 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, query, query_scalar};
 
 use super::SqliteStore;
-use super::rows::{encode_serial, issuer_id, status_row, to_i64};
+use super::rows::{
+    decode_serial, encode_serial, issuer_id, revocation, status_row, to_i64, to_u64,
+};
 use crate::error::LedgerError;
-use crate::model::{ChangeKind, CrlRow};
+use crate::model::{ChangeKind, CrlRow, RevokedCertificate};
 
 pub(super) async fn revoked_after(
     store: &SqliteStore,
     issuer: &str,
     after: Option<Serial>,
+    until: u64,
     limit: u32,
 ) -> Result<Vec<CrlRow>, LedgerError> {
     let mut connection = store.readers.acquire().await?;
@@ -21,10 +24,11 @@ pub(super) async fn revoked_after(
         "SELECT r.serial, c.not_after, r.time, r.reason, r.invalidity_date, p.uri FROM revocation AS r \
          JOIN certificate AS c ON c.issuer = r.issuer AND c.serial = r.serial \
          LEFT JOIN crl_partition AS p ON p.id = c.crl_partition \
-         WHERE r.issuer = ? AND r.serial > ? ORDER BY r.serial LIMIT ?",
+         WHERE r.issuer = ? AND r.serial > ? AND r.seq <= ? ORDER BY r.serial LIMIT ?",
     )
     .bind(id)
     .bind(after.as_ref().map(encode_serial).unwrap_or_default())
+    .bind(to_i64(until)?)
     .bind(limit)
     .fetch_all(&mut *connection)
     .await?
@@ -108,6 +112,45 @@ pub(super) async fn ended_between(
     .collect()
 }
 
+pub(super) async fn revocations_between(
+    store: &SqliteStore,
+    issuer: &str,
+    seq: u64,
+    until: u64,
+) -> Result<Vec<RevokedCertificate>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    query(
+        "SELECT r.serial, c.not_after, r.seq AS revocation_seq, r.time, r.reason, r.ground, r.actor, r.case_reference, \
+         r.invalidity_date FROM revocation AS r \
+         JOIN certificate AS c ON c.issuer = r.issuer AND c.serial = r.serial \
+         WHERE r.issuer = ? AND r.seq > ? AND r.seq <= ? ORDER BY r.seq, r.serial",
+    )
+    .bind(id)
+    .bind(to_i64(seq)?)
+    .bind(to_i64(until)?)
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(revoked_certificate)
+    .collect()
+}
+
+pub(super) async fn count_revocations(
+    store: &SqliteStore,
+    issuer: &str,
+    until: u64,
+) -> Result<u64, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    let count: i64 = query_scalar("SELECT count(*) FROM revocation WHERE issuer = ? AND seq <= ?")
+        .bind(id)
+        .bind(to_i64(until)?)
+        .fetch_one(&mut *connection)
+        .await?;
+    to_u64(count)
+}
+
 pub(super) async fn partitions(
     store: &SqliteStore,
     issuer: &str,
@@ -119,6 +162,16 @@ pub(super) async fn partitions(
         .fetch_all(&mut *connection)
         .await?;
     Ok(uris)
+}
+
+fn revoked_certificate(row: &SqliteRow) -> Result<RevokedCertificate, LedgerError> {
+    Ok(RevokedCertificate {
+        serial: decode_serial(row.try_get("serial")?)?,
+        not_after: row
+            .try_get::<Option<i64>, _>("not_after")?
+            .map(Time::from_unix),
+        revocation: revocation(row)?,
+    })
 }
 
 fn row(row: &SqliteRow) -> Result<CrlRow, LedgerError> {

@@ -164,6 +164,11 @@ fn migrations() -> Vec<Migration> {
             include_str!("migrations/0002_crl_lists.sql"),
         ),
         (3, "source", include_str!("migrations/0003_source.sql")),
+        (
+            4,
+            "revocations in order",
+            include_str!("migrations/0004_revocations_in_order.sql"),
+        ),
     ]
     .into_iter()
     .map(|(version, name, sql)| {

@@ -42,9 +42,11 @@ impl Edge {
                 Looked::Absent | Looked::Failed => all = false,
             }
         }
-        let mut after = None;
+        let (mut after, until) = (None, ledger.head().await?);
         while !parts.is_empty() {
-            let rows = ledger.revoked_after(subject.name(), after, PAGE).await?;
+            let rows = ledger
+                .revoked_after(subject.name(), after, until, PAGE)
+                .await?;
             for row in &rows {
                 let Some(uri) = &row.partition else { continue };
                 let Some(part) = parts.get_mut(uri.as_str()) else {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pki::CrlNumber;
 use wire::{RefusalCode, Refused, WireError};
 
 use crate::connection::CallError;
@@ -19,6 +20,8 @@ pub enum SignerError {
         field: String,
         /// What was found, and the rule.
         message: String,
+        /// Of a CRL whose number does not rise: the number that it must be above.
+        above: Option<CrlNumber>,
     },
     /// There was no answer. The same request, with the same id, is to be sent again later.
     #[error("the signer gives no answer: {0}")]
@@ -35,6 +38,7 @@ impl SignerError {
             code: RefusalCode::Malformed,
             field: "request".to_owned(),
             message: error.to_string(),
+            above: None,
         }
     }
 }
@@ -45,6 +49,7 @@ impl From<Refused> for SignerError {
             code: refused.code,
             field: refused.field,
             message: refused.message,
+            above: refused.above,
         }
     }
 }

@@ -30,9 +30,10 @@ mod error;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use pki::Time;
+use pki::{Clock as _, SystemClock};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 use wire::{Operation, Outcome, Reply, Request, SignedResult};
@@ -40,7 +41,10 @@ use wire::{Operation, Outcome, Reply, Request, SignedResult};
 use crate::connection::{CallError, Connection};
 
 pub use error::SignerError;
-pub use wire::{IssueCertificate, IssuerInfo, RefusalCode, RequestId, SignCrl};
+pub use wire::{
+    Added, CrlScope, CsrAroundKey, IssueCertificate, IssuerInfo, ListChange, Mode, RefusalCode,
+    RequestId, Revocation, Revoke, RevokedDigest, SerialOctets, SignCrl, Status,
+};
 
 /// How long a caller waits for an answer unless it says otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
@@ -52,6 +56,18 @@ pub struct SignerClient {
     deadline: Duration,
 }
 
+/// For a question that the host answers by itself.
+const ID_DEADLINE: Duration = Duration::from_secs(1);
+
+/// What the signer remembers of an issuer after a [`SignerClient::revoke`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// How many revocations.
+    pub count: u64,
+    /// [`RevokedDigest::summary`] of them.
+    pub summary: [u8; 32],
+}
+
 /// What became of a request that was sent earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -59,6 +75,8 @@ pub enum Fate {
     Unknown,
     /// It was signed.
     Signed(Vec<u8>),
+    /// The revocations are remembered.
+    Remembered,
     /// It was refused.
     Refused(wire::Refused),
 }
@@ -70,6 +88,7 @@ impl SignerClient {
             link: Arc::new(Link {
                 socket: socket.into(),
                 connection: Mutex::new(None),
+                signer_id: AtomicU8::new(0),
             }),
             deadline: DEFAULT_DEADLINE,
         }
@@ -89,6 +108,52 @@ impl SignerClient {
         issue: IssueCertificate,
     ) -> Result<Vec<u8>, SignerError> {
         self.sign(id, Operation::IssueCertificate(issue)).await
+    }
+
+    /// Has the signer remember revocations, for the CRLs to come.
+    pub async fn revoke(&self, id: [u8; 16], revoke: Revoke) -> Result<Remembered, SignerError> {
+        match self.ask(RequestId(id), Operation::Revoke(revoke)).await? {
+            Outcome::Remembered { count, summary } => Ok(Remembered { count, summary }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How many revocations of an issuer the signer remembers, and the 256 sums of [`wire::RevokedDigest`] over them.
+    pub async fn revoked(&self, issuer: &str) -> Result<(u64, Vec<u64>), SignerError> {
+        let issuer = issuer.to_owned();
+        match self
+            .ask(fresh_id()?, Operation::GetRevoked { issuer })
+            .await?
+        {
+            Outcome::Revoked { count, buckets } => Ok((count, buckets)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The revocations of an issuer in one bucket of that digest.
+    pub async fn revoked_in(
+        &self,
+        issuer: &str,
+        bucket: u8,
+    ) -> Result<Vec<Revocation>, SignerError> {
+        let mut all: Vec<Revocation> = Vec::new();
+        loop {
+            let operation = Operation::GetBucket {
+                issuer: issuer.to_owned(),
+                bucket,
+                after: all.last().map(|last| last.serial.0.clone()),
+            };
+            match self.ask(fresh_id()?, operation).await? {
+                Outcome::Bucket { revocations, more } => {
+                    let more = more && !revocations.is_empty();
+                    all.extend(revocations);
+                    if !more {
+                        return Ok(all);
+                    }
+                }
+                other => return Err(unexpected(&other)),
+            }
+        }
     }
 
     /// The signature over the TBSCertList. The caller puts the CRL together and verifies it.
@@ -112,9 +177,9 @@ impl SignerClient {
     /// The issuers that the signer signs for.
     pub async fn info(&self) -> Result<Vec<IssuerInfo>, SignerError> {
         match self.ask(fresh_id()?, Operation::Info).await? {
-            Outcome::Info { protocol, issuers } if protocol == wire::PROTOCOL_VERSION => {
-                Ok(issuers)
-            }
+            Outcome::Info {
+                protocol, issuers, ..
+            } if protocol == wire::PROTOCOL_VERSION => Ok(issuers),
             Outcome::Info { protocol, .. } => Err(SignerError::Unavailable(format!(
                 "the signer speaks protocol version {protocol}, this program version {}; install the same release",
                 wire::PROTOCOL_VERSION
@@ -123,11 +188,27 @@ impl SignerClient {
         }
     }
 
-    /// The signer's time, if it is there.
-    pub async fn ping(&self) -> Result<Time, SignerError> {
-        match self.ask(fresh_id()?, Operation::Ping).await? {
-            Outcome::Pong { time } => Ok(time),
+    /// How the signer is, if it is there.
+    pub async fn ping(&self) -> Result<Status, SignerError> {
+        let time = SystemClock.now();
+        match self.ask(fresh_id()?, Operation::Ping { time }).await? {
+            Outcome::Pong(status) => {
+                self.link
+                    .signer_id
+                    .store(status.signer_id, Ordering::Relaxed);
+                Ok(status)
+            }
             other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What the serial numbers of the active signer begin with (I18); the last one heard of while it is away.
+    pub async fn signer_id(&self) -> Result<u8, SignerError> {
+        let last = self.link.signer_id.load(Ordering::Relaxed);
+        match self.clone().with_deadline(ID_DEADLINE).ping().await {
+            Ok(status) => Ok(status.signer_id),
+            Err(_) if last > 0 => Ok(last),
+            Err(error) => Err(error),
         }
     }
 
@@ -172,6 +253,7 @@ impl From<SignedResult> for Fate {
     fn from(result: SignedResult) -> Self {
         match result {
             SignedResult::Signed { signature } => Self::Signed(signature),
+            SignedResult::Remembered => Self::Remembered,
             SignedResult::Refused(refused) => Self::Refused(refused),
             _ => Self::Unknown,
         }
@@ -182,6 +264,8 @@ impl From<SignedResult> for Fate {
 struct Link {
     socket: PathBuf,
     connection: Mutex<Option<Arc<Connection>>>,
+    /// Of the last signer that was heard of; 0 before.
+    signer_id: AtomicU8,
 }
 
 impl Link {

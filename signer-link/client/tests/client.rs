@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use pki::Time;
-use signer_client::{Fate, IssueCertificate, RefusalCode, SignerClient, SignerError};
+use signer_client::{Fate, IssueCertificate, Mode, RefusalCode, SignerClient, SignerError, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use wire::{Operation, Outcome, Refused, Reply, Request, SignedResult, frame};
@@ -60,17 +60,31 @@ async fn no_signer_is_unavailable_at_once() {
     let signer = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let request = read(&mut stream).await;
-        write(
-            &mut stream,
-            &request,
-            Outcome::Pong {
-                time: Time::from_unix(5),
-            },
-        )
-        .await;
+        write(&mut stream, &request, Outcome::Pong(status())).await;
     });
-    assert_eq!(client.ping().await, Ok(Time::from_unix(5)));
+    assert_eq!(client.ping().await, Ok(status()));
     signer.await.unwrap();
+    // What serial numbers begin with is known from now on, also while nobody answers.
+    assert_eq!(client.signer_id().await, Ok(3));
+}
+
+fn status() -> Status {
+    Status {
+        time: Time::from_unix(5),
+        mode: Mode::Active,
+        reason: String::new(),
+        head: wire::Receipt {
+            sequence: 7,
+            head: [1; 32],
+        },
+        archived: 7,
+        host_ahead_milliseconds: 0,
+        signatures_left: 9,
+        strikes: 0,
+        epoch: 1,
+        replicated: 0,
+        signer_id: 3,
+    }
 }
 
 #[tokio::test]
@@ -132,6 +146,7 @@ async fn refused_busy_and_results() {
             code: RefusalCode::Policy,
             field: "tbs".to_owned(),
             message: "no".to_owned(),
+            above: None,
         };
         let request = read(&mut stream).await;
         write(&mut stream, &request, Outcome::Busy { milliseconds: 1 }).await;

@@ -20,6 +20,14 @@ pub enum HierarchyError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Another table is wrong.
+    #[error("{table}: {reason}")]
+    Table {
+        /// Which.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No CA in it.
     #[error("no [[ca]] in the hierarchy; describe at least one")]
     Empty,

@@ -1,6 +1,6 @@
-//! The hierarchy file: which CAs a ceremony makes, and how their status is served.
+//! The file of a ceremony: which CAs it makes, what else it does, and how the CAs' status is served.
 //!
-//! `signer ceremony` makes the keys and certificates from it; `avouch init` reads the same file for the policies in
+//! `signer ceremony` works from it; `avouch init` reads the same file for the policies in
 //! `[ca.ocsp]` and `[ca.crl]`, whose fields belong to the ledger and are kept here as they stand ([`PolicyTables`]).
 //!
 //! ```
@@ -15,6 +15,7 @@
 mod base_url;
 mod error;
 mod subject;
+mod tables;
 
 use pki::{HashAlgorithm, KeyKind, SignatureAlgorithm};
 use serde::Deserialize;
@@ -22,12 +23,18 @@ use serde::Deserialize;
 pub use base_url::BaseUrl;
 pub use error::HierarchyError;
 pub use subject::{Subject, SubjectError};
+pub use tables::{
+    FurtherCertificate, Link, OfflineCrl, Responder, RevokedCertificate, Shares, TokenTable,
+};
 
 /// The demo's hierarchy: an RSA-4096 root with three RSA-4096 subordinates.
 pub const DEMO: &str = include_str!("../../signer/hierarchies/demo.toml");
 
 /// The same on elliptic curves: a P-384 root with three P-256 subordinates.
 pub const EC: &str = include_str!("../../signer/hierarchies/ec.toml");
+
+/// Every field of a ceremony's file, explained, for a hierarchy of three people's shares.
+pub const CEREMONY: &str = include_str!("../../signer/hierarchies/ceremony.toml");
 
 /// The longest validity of a CA certificate.
 const LONGEST_DAYS: u32 = 30 * 366;
@@ -38,9 +45,28 @@ const LONGEST_DAYS: u32 = 30 * 366;
 pub struct Hierarchy {
     /// Where the status of everything here is served.
     pub base_url: BaseUrl,
+    /// Whether this is for practice: the key store and every product say so.
+    #[serde(default)]
+    pub rehearsal: bool,
+    /// Who opens the key store; absent: one passphrase in a file, for a demo.
+    pub shares: Option<Shares>,
+    /// The token of the CAs whose keys are in one.
+    pub token: Option<TokenTable>,
+    /// The cables that get keys; absent: the one of signer 1.
+    #[serde(default = "first_link", rename = "link")]
+    pub links: Vec<Link>,
     /// The CAs, each after its issuer.
     #[serde(rename = "ca")]
     pub cas: Vec<Ca>,
+    /// Further certificates for them.
+    #[serde(default, rename = "certificate")]
+    pub certificates: Vec<FurtherCertificate>,
+    /// Responder certificates of those that are offline.
+    #[serde(default, rename = "responder")]
+    pub responders: Vec<Responder>,
+    /// CRLs of those that are offline.
+    #[serde(default, rename = "crl")]
+    pub crls: Vec<OfflineCrl>,
 }
 
 /// One CA.
@@ -61,6 +87,9 @@ pub struct Ca {
     pub issuer: Option<String>,
     /// How many CAs may follow it in a chain; absent: any number. 0: it issues to subscribers only.
     pub path_len: Option<u8>,
+    /// Whether its key is made in the token, and stays there.
+    #[serde(default)]
+    pub in_token: bool,
     /// OCSP policy, in the ledger's fields.
     #[serde(default)]
     ocsp: Option<toml::Table>,
@@ -82,8 +111,22 @@ impl Hierarchy {
     /// Reads and checks a hierarchy file.
     pub fn from_toml(text: &str) -> Result<Self, HierarchyError> {
         let hierarchy: Self = toml::from_str(text)?;
+        if hierarchy.rehearsal {
+            return hierarchy.into_rehearsal();
+        }
         hierarchy.check()?;
         Ok(hierarchy)
+    }
+
+    /// The same for practice: every subject that does not say so by itself gets an organizationalUnit that does.
+    pub fn into_rehearsal(mut self) -> Result<Self, HierarchyError> {
+        self.rehearsal = true;
+        let subjects = self.cas.iter_mut().map(|ca| &mut ca.subject);
+        for subject in subjects.chain(self.responders.iter_mut().map(|made| &mut made.subject)) {
+            subject.mark_as_rehearsal();
+        }
+        self.check()?;
+        Ok(self)
     }
 
     /// The same CAs with another place for their status.
@@ -123,6 +166,49 @@ impl Hierarchy {
                 name: ca.name.clone(),
                 reason,
             })?;
+        }
+        self.check_tables()
+    }
+
+    fn check_tables(&self) -> Result<(), HierarchyError> {
+        let in_table = |table: &'static str| move |reason| HierarchyError::Table { table, reason };
+        if let Some(shares) = &self.shares {
+            shares.check().map_err(in_table("[shares]"))?;
+        }
+        if self.token.is_none() && self.cas.iter().any(|ca| ca.in_token) {
+            let reason = "is missing; CAs with in_token = true need it".to_owned();
+            return Err(in_table("[token]")(reason));
+        }
+        for (position, link) in self.links.iter().enumerate() {
+            let reason = if !(1..=127).contains(&link.signer) {
+                "is not within 1 to 127"
+            } else if self.links[..position].contains(link) {
+                "stands twice; each signer has its own number"
+            } else {
+                continue;
+            };
+            return Err(in_table("[[link]]")(format!(
+                "signer: {} {reason}",
+                link.signer
+            )));
+        }
+        for certificate in &self.certificates {
+            certificate
+                .check(self)
+                .map_err(in_table("[[certificate]]"))?;
+        }
+        for responder in &self.responders {
+            responder.check(self).map_err(in_table("[[responder]]"))?;
+        }
+        for crl in &self.crls {
+            crl.check(self).map_err(in_table("[[crl]]"))?;
+        }
+        let mut files: Vec<_> = self.certificates.iter().map(|made| &made.file).collect();
+        files.extend(self.responders.iter().map(|made| &made.file));
+        files.sort();
+        if let Some(twice) = files.windows(2).find(|pair| pair[0] == pair[1]) {
+            let reason = format!("file: {:?} is used twice", twice[0]);
+            return Err(in_table("[[certificate]], [[responder]]")(reason));
         }
         Ok(())
     }
@@ -169,6 +255,11 @@ impl Ca {
         if self.key == KeyKind::MlDsa65 {
             return Err("key: ml-dsa-65 is for OCSP responders only, not for CAs".to_owned());
         }
+        if self.in_token && self.key == KeyKind::Ed25519 {
+            return Err(
+                "key: ed25519 is not made in tokens; choose RSA or a NIST curve".to_owned(),
+            );
+        }
         self.signature_algorithm()
             .map_err(|error| format!("hash: {error}"))?;
         if !(1..=LONGEST_DAYS).contains(&self.validity_days) {
@@ -205,6 +296,10 @@ impl Ca {
             )),
         }
     }
+}
+
+fn first_link() -> Vec<Link> {
+    vec![Link { signer: 1 }]
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -21,7 +21,32 @@ pub struct Subject {
     pub country: Option<String>,
 }
 
+/// What the organizationalUnit of a rehearsal begins with.
+const REHEARSAL: &str = "REHEARSAL";
+
 impl Subject {
+    /// Says that this is for practice, unless it says demo, test or rehearsal by itself.
+    pub(crate) fn mark_as_rehearsal(&mut self) {
+        let says = |text: &str| {
+            let text = text.to_lowercase();
+            ["demo", "test", "rehearsal"]
+                .iter()
+                .any(|word| text.contains(word))
+        };
+        let parts = [
+            Some(&self.common_name),
+            self.organization.as_ref(),
+            self.organizational_unit.as_ref(),
+        ];
+        if parts.into_iter().flatten().any(|part| says(part)) {
+            return;
+        }
+        self.organizational_unit = Some(match &self.organizational_unit {
+            None => REHEARSAL.to_owned(),
+            Some(unit) => format!("{REHEARSAL} {unit}"),
+        });
+    }
+
     /// Its attributes, each checked.
     pub fn attributes(&self) -> Result<Vec<SubjectAttribute>, Refusal> {
         [

@@ -145,3 +145,87 @@ fn wrong_hierarchies_are_refused_with_a_reason() {
     }
     assert!(Hierarchy::from_toml("base_url = \"http://a\"\nca = []").is_err());
 }
+
+#[test]
+fn the_commented_example_is_right() {
+    let ceremony = Hierarchy::from_toml(hierarchy::CEREMONY).unwrap();
+    let shares = ceremony.shares.clone().unwrap();
+    assert_eq!(
+        (shares.threshold, shares.of, shares.holders.len()),
+        (2, 3, 3)
+    );
+    assert_eq!(ceremony.links.len(), 2);
+    // What it shows in comments is right as well: `# name = …`, `# [table]` and what belongs to them.
+    let shown: String = hierarchy::CEREMONY
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(prose) if prose.starts_with("---") => String::new(),
+            Some(code) if code.starts_with(['[', ']']) || code.contains(" = ") => {
+                code.replace("\"4f3a…\"", "\"4f3a\"") + "\n"
+            }
+            _ => line.to_owned() + "\n",
+        })
+        .collect();
+    let shown = shown.replace("issuer = \"old-root\"", "issuer = \"root\"");
+    let shown = Hierarchy::from_toml(&shown).unwrap_or_else(|error| panic!("{error}\n{shown}"));
+    assert_eq!(
+        (
+            shown.certificates.len(),
+            shown.responders.len(),
+            shown.crls.len()
+        ),
+        (2, 1, 1)
+    );
+    assert!(shown.token.is_some() && shown.cas[0].in_token);
+}
+
+#[test]
+fn a_rehearsal_is_marked_in_every_subject() {
+    let text = hierarchy::CEREMONY.replace("rehearsal = false", "rehearsal = true");
+    let marked = Hierarchy::from_toml(&text).unwrap();
+    for ca in &marked.cas {
+        assert_eq!(ca.subject.organizational_unit.as_deref(), Some("REHEARSAL"));
+    }
+    // The demo says so by itself.
+    let demo = Hierarchy::from_toml(hierarchy::DEMO).unwrap();
+    assert_eq!(demo.clone().into_rehearsal().unwrap().cas, demo.cas);
+}
+
+#[test]
+fn wrong_tables_are_refused_with_a_reason() {
+    let check = |more: &str, reason: &str| {
+        let text = hierarchy::EC.to_owned() + more;
+        let error = Hierarchy::from_toml(&text).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    };
+    check("\n[[link]]\nsigner = 128", "128 is not within 1 to 127");
+    check(
+        "\n[[link]]\nsigner = 1\n[[link]]\nsigner = 1",
+        "stands twice",
+    );
+    check("in_token = true", "[token]: is missing");
+    check(
+        "\n[[certificate]]\nfile = \"root\"\nca = \"root\"\nvalidity_days = 1",
+        "a CA has this name",
+    );
+    check(
+        "\n[[certificate]]\nfile = \"x\"\nca = \"nobody\"\nvalidity_days = 1",
+        "no CA \"nobody\"",
+    );
+    check(
+        "\n[[certificate]]\nfile = \"x\"\nca = \"member\"\nissuer = \"member\"\nvalidity_days = 1",
+        "does not sign for itself",
+    );
+    check(
+        "\n[[crl]]\nfile = \"x\"\nissuer = \"root\"\nvalidity_days = 367",
+        "within 1 to 366",
+    );
+    check(
+        "\n[[crl]]\nfile = \"x\"\nissuer = \"root\"\nvalidity_days = 3\nrevoked = [{ serial = \"0a\", time = \"2026-11-22T12:00:00Z\", reason = \"certificateHold\" }]",
+        "on hold",
+    );
+    check(
+        "\n[shares]\nthreshold = 2\nof = 3\nholders = [\"A\", \"B\", \"A\"]",
+        "a name stands twice",
+    );
+}

@@ -57,6 +57,11 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// What opening the file `path` said.
+    pub fn of(path: &std::path::Path, source: io::Error) -> Self {
+        Self::file(&path.display().to_string())(source)
+    }
+
     pub(crate) fn file(name: &str) -> impl FnOnce(io::Error) -> Self {
         let name = name.to_owned();
         move |source| match source.kind() {

@@ -1,30 +1,109 @@
-//! A directory of private keys under one passphrase.
+//! A directory of private keys under one key-encryption key, which is in nobody's hands alone.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::rand;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use crate::sealing::{Cost, SealError, StoreKey};
-use crate::{Access, SigningKey, StoreError, write_atomically};
+use crate::header::{Header, Kek};
+use crate::passphrase_key::Cost;
+use crate::sealing::{Content, SealError, StoreKey};
+use crate::share::{self, Holder, Purpose, SealedShare, SetId, ShareError, Sharing};
+use crate::{
+    Access, KeyError, SigningKey, StoreError, TokenEntry, Unlocking, shamir, write_atomically,
+};
 
 const HEADER: &str = "store.header";
 const EXTENSION: &str = "key";
 
-/// Private keys at rest: `DIR/store.header` and one `DIR/NAME.key` per key (formats in [`crate`]'s `sealing`).
+/// Private keys at rest: `DIR/store.header` and one `DIR/NAME.key` per key (formats in [`crate`]'s `header` and
+/// `sealing`). A key is in its file, or the file says in which token it is.
 ///
-/// An open store keeps the key-encryption key, not the passphrase. Keys that another process adds with the same
-/// passphrase are seen at the next [`Self::names`] or [`Self::get`].
+/// The key-encryption key is random and on no disk: only shares of it are, each under its holder's passphrase
+/// ([`SealedShare`]). An open store keeps it, so keys that another process adds are seen at the next [`Self::names`] or
+/// [`Self::get`].
 pub struct EncryptedStore {
     directory: PathBuf,
+    header: Header,
     key: StoreKey,
 }
 
+/// A store that is not there yet: it comes into being when its header is written, after its shares have been.
+#[derive(Debug)]
+pub struct NewStore {
+    shares: Vec<SealedShare>,
+    store: EncryptedStore,
+}
+
+impl NewStore {
+    /// Makes the key-encryption key and a share of it for each holder. Nothing is written but `directory` (mode 0700).
+    pub fn prepare(
+        directory: &Path,
+        sharing: Sharing,
+        purpose: Purpose,
+        holders: &[Holder],
+        cost: Cost,
+    ) -> Result<Self, StoreError> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(StoreError::file(directory))?;
+        let path = EncryptedStore::header_path(directory);
+        if path.try_exists().map_err(StoreError::file(&path))? {
+            return Err(StoreError::Exists(path));
+        }
+        if holders.len() != usize::from(sharing.shares()) {
+            return Err(ShareError::Holders {
+                holders: holders.len(),
+                shares: sharing.shares(),
+            }
+            .into());
+        }
+        let failed = |_| ShareError::Key(KeyError::Crypto("drawing a random number"));
+        let mut set = SetId([0; 16]);
+        rand::fill(&mut set.0).map_err(failed)?;
+        let mut kek: Kek = Zeroizing::new([0; 32]);
+        rand::fill(&mut *kek).map_err(failed)?;
+        let values =
+            shamir::split(&kek, sharing.threshold(), sharing.shares()).map_err(ShareError::from)?;
+        let shares = (1..)
+            .zip(holders)
+            .zip(&values)
+            .map(|((index, holder), value)| {
+                SealedShare::seal(set, index, sharing, purpose, holder, cost, value)
+            })
+            .collect::<Result<_, _>>()?;
+        let explained = |error| explain(error, &path);
+        let header = Header::new(&kek, set, sharing, purpose).map_err(explained)?;
+        let key = StoreKey::new(&kek, set).map_err(explained)?;
+        Ok(Self {
+            shares,
+            store: EncryptedStore::opened(directory.to_owned(), header, key),
+        })
+    }
+
+    /// The shares, which must be in files before [`Self::commit`].
+    pub fn shares(&self) -> &[SealedShare] {
+        &self.shares
+    }
+
+    /// Writes the header: from here on the store is there, and its shares are needed.
+    pub fn commit(self) -> Result<EncryptedStore, StoreError> {
+        let path = EncryptedStore::header_path(&self.store.directory);
+        let text = self.store.header.to_text();
+        write_atomically(&path, text.as_bytes(), Access::SecretNew).map_err(exists_or(&path))?;
+        Ok(self.store)
+    }
+}
+
 impl EncryptedStore {
-    /// Makes a new store in `directory`, which is created (mode 0700) if need be.
+    /// Makes a new store whose one share lies in its own directory: one passphrase opens it. For demos and unattended
+    /// machines; [`NewStore`] makes one that several people guard.
     pub fn create(directory: &Path, passphrase: &SecretString) -> Result<Self, StoreError> {
         Self::create_with(directory, passphrase, Cost::default())
     }
@@ -35,35 +114,47 @@ impl EncryptedStore {
         passphrase: &SecretString,
         cost: Cost,
     ) -> Result<Self, StoreError> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(StoreError::file(directory))?;
-        let path = directory.join(HEADER);
-        let (key, header) =
-            StoreKey::create(passphrase, cost).map_err(|error| explain(error, &path))?;
-        write_atomically(&path, header.as_bytes(), Access::SecretNew).map_err(exists_or(&path))?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            key,
-        })
+        Self::create_unattended(directory, passphrase, Purpose::Production, cost)
     }
 
-    /// Opens the store in `directory`. A wrong passphrase is told apart from damage.
-    pub fn open(directory: &Path, passphrase: &SecretString) -> Result<Self, StoreError> {
-        let path = directory.join(HEADER);
-        let header = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::NoStore(directory.to_owned()));
-            }
-            result => result.map_err(StoreError::file(&path))?,
+    /// As [`Self::create`], for a purpose.
+    pub fn create_unattended(
+        directory: &Path,
+        passphrase: &SecretString,
+        purpose: Purpose,
+        cost: Cost,
+    ) -> Result<Self, StoreError> {
+        let holder = Holder {
+            name: "unattended".to_owned(),
+            passphrase: passphrase.clone(),
         };
-        let key = StoreKey::open(&header, passphrase).map_err(|error| explain(error, &path))?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            key,
-        })
+        let new = NewStore::prepare(directory, Sharing::unattended(), purpose, &[holder], cost)?;
+        for share in &new.shares {
+            let path = directory.join(share.file_name());
+            write_atomically(&path, share.to_text().as_bytes(), Access::SecretNew)
+                .map_err(exists_or(&path))?;
+        }
+        new.commit()
+    }
+
+    /// Opens a store that [`Self::create`] made.
+    pub fn open(directory: &Path, passphrase: &SecretString) -> Result<Self, StoreError> {
+        let mut unlocking = Unlocking::begin(directory)?;
+        if !unlocking.sharing().is_unattended() {
+            return Err(StoreError::SharesMissing {
+                path: directory.to_owned(),
+                sharing: unlocking.sharing(),
+                given: 0,
+            });
+        }
+        let share = SealedShare::load(&directory.join(share::file_name(unlocking.set(), 1)))?;
+        unlocking.wants(&share)?;
+        let open = share.open(passphrase).map_err(|error| match error {
+            ShareError::WrongPassphrase(_) => StoreError::WrongPassphrase(directory.to_owned()),
+            other => other.into(),
+        })?;
+        unlocking.add(open)?;
+        unlocking.finish()
     }
 
     /// Opens the store in `directory`, or makes it when there is none.
@@ -77,18 +168,19 @@ impl EncryptedStore {
     /// Adds a key; durable when this returns. A key that is there is never overwritten.
     pub fn insert(&self, name: &str, key: &SigningKey) -> Result<(), StoreError> {
         let path = self.path(name)?;
-        let der = key.to_pkcs8_der().map_err(|source| StoreError::Key {
-            path: path.clone(),
-            source,
-        })?;
-        let file = self
-            .key
-            .seal(name, &der)
-            .map_err(|error| explain(error, &path))?;
-        write_atomically(&path, &file, Access::SecretNew).map_err(exists_or(&path))
+        let der = key.to_pkcs8_der().map_err(StoreError::key(&path))?;
+        self.write(name, Content::Software, &der)
     }
 
-    /// The key of this name.
+    /// Adds the name of a key that is in a token, as [`Self::insert`] does a key. The key must be there.
+    pub fn insert_token_key(&self, name: &str, entry: &TokenEntry) -> Result<(), StoreError> {
+        let path = self.path(name)?;
+        entry.key().map_err(StoreError::key(&path))?;
+        let text = entry.to_text().map_err(StoreError::key(&path))?;
+        self.write(name, Content::Token, text.as_bytes())
+    }
+
+    /// The key of this name: one in software, or one that signs in its token.
     pub fn get(&self, name: &str) -> Result<SigningKey, StoreError> {
         let path = self.path(name)?;
         let file = match fs::read(&path) {
@@ -97,11 +189,15 @@ impl EncryptedStore {
             }
             result => result.map_err(StoreError::file(&path))?,
         };
-        let der: Zeroizing<Vec<u8>> = self
+        let (content, secret) = self
             .key
             .unseal(name, &file)
             .map_err(|error| explain(error, &path))?;
-        SigningKey::from_pkcs8_der(&der).map_err(|source| StoreError::Key { path, source })
+        match content {
+            Content::Software => SigningKey::from_pkcs8_der(&secret),
+            Content::Token => TokenEntry::from_octets(&secret).and_then(|entry| entry.key()),
+        }
+        .map_err(StoreError::key(&path))
     }
 
     /// The names of all keys, sorted. Looks at the directory each time.
@@ -137,6 +233,43 @@ impl EncryptedStore {
         &self.directory
     }
 
+    /// How many shares there are and how many open it.
+    pub const fn sharing(&self) -> Sharing {
+        self.header.sharing
+    }
+
+    /// What it was made for.
+    pub const fn purpose(&self) -> Purpose {
+        self.header.purpose
+    }
+
+    /// Which shares are its own.
+    pub const fn set(&self) -> SetId {
+        self.header.set
+    }
+
+    /// The file that makes a directory a store.
+    pub fn header_path(directory: &Path) -> PathBuf {
+        directory.join(HEADER)
+    }
+
+    pub(crate) const fn opened(directory: PathBuf, header: Header, key: StoreKey) -> Self {
+        Self {
+            directory,
+            header,
+            key,
+        }
+    }
+
+    fn write(&self, name: &str, content: Content, secret: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(name)?;
+        let file = self
+            .key
+            .seal(name, content, secret)
+            .map_err(|error| explain(error, &path))?;
+        write_atomically(&path, &file, Access::SecretNew).map_err(exists_or(&path))
+    }
+
     fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
         if !is_name(name) {
             return Err(StoreError::Name(name.to_owned()));
@@ -149,8 +282,20 @@ impl std::fmt::Debug for EncryptedStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EncryptedStore")
             .field("directory", &self.directory)
+            .field("sharing", &self.header.sharing)
             .finish_non_exhaustive()
     }
+}
+
+pub(crate) fn read_header(directory: &Path) -> Result<Header, StoreError> {
+    let path = EncryptedStore::header_path(directory);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(StoreError::NoStore(directory.to_owned()));
+        }
+        result => result.map_err(StoreError::file(&path))?,
+    };
+    Header::from_text(&text).map_err(|error| explain(error, &path))
 }
 
 /// Names become file names and URLs, so they are few and plain.
@@ -161,13 +306,12 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| plain(c) || c == '-' || c == '_')
 }
 
-fn explain(error: SealError, path: &Path) -> StoreError {
+pub(crate) fn explain(error: SealError, path: &Path) -> StoreError {
     let path = path.to_owned();
     match error {
         SealError::Damaged(reason) => StoreError::Damaged { path, reason },
         SealError::ForeignKey => StoreError::ForeignKey(path),
         SealError::Unsupported(reason) => StoreError::Unsupported { path, reason },
-        SealError::WrongPassphrase => StoreError::WrongPassphrase(path),
     }
 }
 

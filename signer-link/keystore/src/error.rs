@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use pki::{KeyKind, SignatureAlgorithm};
 
+use crate::{ShareError, Sharing};
+
 /// Why a private key could not be read, made or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -91,12 +93,24 @@ impl KeyError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is a key of this name already.
-    #[error("{path}: a key of this name is in the store already; it is never overwritten", path = .0.display())]
-    Exists(PathBuf),
-    /// The passphrase is right, but this file does not open.
+    /// The shares are whole, but what they give is not the key of this store.
     #[error(
-        "{path}: {reason}; the passphrase is right, so the file was altered, damaged or renamed: restore it from a copy",
+        "{path}: the shares of {holders} do not give the key of this store; one of them, or the store's header, was made \
+         wrongly or exchanged: try other shares, or restore the header from a copy",
+        path = path.display()
+    )]
+    Commitment {
+        /// The header.
+        path: PathBuf,
+        /// Whose shares they are.
+        holders: String,
+    },
+    /// There is a store or a key of this name already.
+    #[error("{path}: is there already; keys are never overwritten", path = .0.display())]
+    Exists(PathBuf),
+    /// The store is open, but this file does not open; or its header is not one.
+    #[error(
+        "{path}: {reason}; the file was altered, damaged or renamed: restore it from a copy",
         path = path.display()
     )]
     Damaged {
@@ -115,7 +129,7 @@ pub enum StoreError {
     },
     /// A key file whose header names another store.
     #[error(
-        "{path}: made in another key store, under another passphrase; import the key itself into this one",
+        "{path}: made in another key store, under another key; import the key itself into this one",
         path = .0.display()
     )]
     ForeignKey(PathBuf),
@@ -138,6 +152,19 @@ pub enum StoreError {
     /// There is no key of this name.
     #[error("{path}: no such key in the store", path = .0.display())]
     NotFound(PathBuf),
+    /// A share does not help.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// Not enough shares.
+    #[error("{path}: {sharing} shares open this key store, {given} were given", path = path.display())]
+    SharesMissing {
+        /// The store.
+        path: PathBuf,
+        /// How many are needed.
+        sharing: Sharing,
+        /// How many were given.
+        given: usize,
+    },
     /// A format or parameter of another version.
     #[error("{path}: {reason}", path = path.display())]
     Unsupported {
@@ -155,5 +182,10 @@ impl StoreError {
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { path, source }
+    }
+
+    pub(crate) fn key(path: &Path) -> impl FnOnce(KeyError) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Key { path, source }
     }
 }

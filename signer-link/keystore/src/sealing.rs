@@ -1,59 +1,27 @@
-//! The two file formats of a key store, version 1. Stored state: a change needs a new version number.
-//!
-//! `store.header`, one line of ASCII:
-//!
-//! ```text
-//! avouch-keystore 1 argon2id m=65536 t=3 p=1 salt=<16 octets hex> check=<16 octets hex>\n
-//! ```
-//!
-//! Argon2id version 1.3 over the passphrase and `salt` gives 48 octets: 32 of AES-256 key, 16 of `check`. The check
-//! tells a wrong passphrase apart from a damaged key file, and helps a guesser no more than the key files do.
+//! The key files of a store, version 2. Stored state: a change needs a new version number.
 //!
 //! `NAME.key`, one line of ASCII and then octets:
 //!
 //! ```text
-//! avouch-key 1 aes-256-gcm store=<salt hex> nonce=<12 octets hex>\n
-//! <PKCS#8 under AES-256-GCM, with the 16-octet tag>
+//! avouch-key 2 aes-256-gcm content=<software or token> set=<16 octets hex> nonce=<12 octets hex>\n
+//! <content under AES-256-GCM, with the 16-octet tag>
 //! ```
 //!
-//! Associated data: the whole line, then NAME. A file renamed to stand for another key does not open.
+//! The content is the key itself (`software`: PKCS#8) or where it is (`token`: [`crate::TokenEntry`]). The AES key is
+//! HKDF-SHA256 of the key-encryption key, with the set as salt and `avouch key store sealing` as info. Associated data:
+//! the whole line, then NAME. A file renamed to stand for another key does not open.
 
-use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
-use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-const STORE_MAGIC: &str = "avouch-keystore";
-const KEY_MAGIC: &str = "avouch-key";
-const VERSION: &str = "1";
-const SALT: usize = 16;
-const CHECK: usize = 16;
-const KEY: usize = 32;
+use crate::header::{Kek, expand, octets};
+use crate::share::SetId;
+
+const MAGIC: &str = "avouch-key";
+const VERSION: &str = "2";
 /// A header line is short; nothing longer is looked at.
 const LONGEST_LINE: usize = 512;
-
-/// What Argon2id costs whoever tries a passphrase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cost {
-    /// Memory in KiB.
-    pub memory_kib: u32,
-    /// Passes over the memory.
-    pub passes: u32,
-    /// Lanes.
-    pub lanes: u32,
-}
-
-impl Default for Cost {
-    /// 64 MiB, three passes, one lane.
-    fn default() -> Self {
-        Self {
-            memory_kib: 64 * 1024,
-            passes: 3,
-            lanes: 1,
-        }
-    }
-}
 
 /// Why bytes could not be sealed or opened; the store adds the path.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,79 +29,53 @@ pub(crate) enum SealError {
     Damaged(String),
     ForeignKey,
     Unsupported(String),
-    WrongPassphrase,
 }
 
-/// The key-encryption key of one store. The passphrase itself is not kept.
+/// What a key file has inside.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Content {
+    Software,
+    Token,
+}
+
+impl Content {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Software => "software",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// What seals the key files of one store.
 pub(crate) struct StoreKey {
-    salt: [u8; SALT],
+    set: SetId,
     key: LessSafeKey,
 }
 
 impl StoreKey {
-    /// A new store: its key, and the header to write.
-    pub(crate) fn create(
-        passphrase: &SecretString,
-        cost: Cost,
-    ) -> Result<(Self, String), SealError> {
-        let mut salt = [0; SALT];
-        random(&mut salt)?;
-        let (key, check) = derive(passphrase, &salt, cost)?;
-        let header = format!(
-            "{STORE_MAGIC} {VERSION} argon2id m={} t={} p={} salt={} check={}\n",
-            cost.memory_kib,
-            cost.passes,
-            cost.lanes,
-            hex::encode(salt),
-            hex::encode(*check),
-        );
-        Ok((Self { salt, key }, header))
-    }
-
-    /// The key of the store whose header this is.
-    pub(crate) fn open(header: &str, passphrase: &SecretString) -> Result<Self, SealError> {
-        let line = header
-            .strip_suffix('\n')
-            .filter(|line| line.len() <= LONGEST_LINE)
-            .ok_or_else(|| SealError::Damaged("the header is not one line".to_owned()))?;
-        let fields: Vec<_> = line.split(' ').collect();
-        let [magic, version, kdf, memory, passes, lanes, salt, check] = fields[..] else {
-            return Err(SealError::Damaged(
-                "the header has not eight fields".to_owned(),
-            ));
-        };
-        expect_version(magic, STORE_MAGIC, version)?;
-        if kdf != "argon2id" {
-            return Err(SealError::Unsupported(format!(
-                "key derivation {kdf:?} is not known here"
-            )));
-        }
-        let cost = Cost {
-            memory_kib: number(memory, "m=")?,
-            passes: number(passes, "t=")?,
-            lanes: number(lanes, "p=")?,
-        };
-        // Bounds, so that a planted header cannot take the machine's memory or days of time.
-        if cost.memory_kib > 4 * 1024 * 1024 || cost.passes > 1_000 || cost.lanes > 64 {
-            return Err(SealError::Unsupported(
-                "the header asks for an absurd Argon2 cost".to_owned(),
-            ));
-        }
-        let salt = octets::<SALT>(salt, "salt=")?;
-        let expected = octets::<CHECK>(check, "check=")?;
-        let (key, check) = derive(passphrase, &salt, cost)?;
-        aws_lc_rs::constant_time::verify_slices_are_equal(&*check, &expected)
-            .map_err(|_| SealError::WrongPassphrase)?;
-        Ok(Self { salt, key })
+    pub(crate) fn new(kek: &Kek, set: SetId) -> Result<Self, SealError> {
+        let octets = expand(kek, set, b"avouch key store sealing")?;
+        let key = UnboundKey::new(&AES_256_GCM, &*octets)
+            .map(LessSafeKey::new)
+            .map_err(|_| SealError::Unsupported("AES-256-GCM is not available".to_owned()))?;
+        Ok(Self { set, key })
     }
 
     /// The whole content of a key file.
-    pub(crate) fn seal(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub(crate) fn seal(
+        &self,
+        name: &str,
+        content: Content,
+        secret: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
-        random(&mut nonce)?;
+        rand::fill(&mut nonce)
+            .map_err(|_| SealError::Damaged("the system gives no random octets".to_owned()))?;
         let mut file = format!(
-            "{KEY_MAGIC} {VERSION} aes-256-gcm store={} nonce={}\n",
-            hex::encode(self.salt),
+            "{MAGIC} {VERSION} aes-256-gcm content={} set={} nonce={}\n",
+            content.as_str(),
+            self.set,
             hex::encode(nonce)
         )
         .into_bytes();
@@ -152,28 +94,39 @@ impl StoreKey {
     }
 
     /// The secret in a key file.
-    pub(crate) fn unseal(&self, name: &str, file: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    pub(crate) fn unseal(
+        &self,
+        name: &str,
+        file: &[u8],
+    ) -> Result<(Content, Zeroizing<Vec<u8>>), SealError> {
+        let damaged = |reason: &str| SealError::Damaged(reason.to_owned());
         let end = file
             .iter()
             .take(LONGEST_LINE)
             .position(|octet| *octet == b'\n')
-            .ok_or_else(|| SealError::Damaged("it has no header line".to_owned()))?;
+            .ok_or_else(|| damaged("it has no header line"))?;
         let (header, sealed) = file.split_at(end + 1);
-        let line = std::str::from_utf8(&header[..end])
-            .map_err(|_| SealError::Damaged("its header is not text".to_owned()))?;
+        let line =
+            std::str::from_utf8(&header[..end]).map_err(|_| damaged("its header is not text"))?;
         let fields: Vec<_> = line.split(' ').collect();
-        let [magic, version, cipher, store, nonce] = fields[..] else {
-            return Err(SealError::Damaged(
-                "its header has not five fields".to_owned(),
-            ));
+        let [magic, version, cipher, content, set, nonce] = fields[..] else {
+            return Err(damaged("its header has not six fields"));
         };
-        expect_version(magic, KEY_MAGIC, version)?;
-        if cipher != "aes-256-gcm" {
-            return Err(SealError::Unsupported(format!(
-                "cipher {cipher:?} is not known here"
+        if magic != MAGIC {
+            return Err(SealError::Damaged(format!(
+                "it does not begin with {MAGIC:?}"
             )));
         }
-        if octets::<SALT>(store, "store=")? != self.salt {
+        if (version, cipher) != (VERSION, "aes-256-gcm") {
+            return Err(SealError::Unsupported(format!(
+                "format version {version:?} with cipher {cipher:?}; this program reads version {VERSION} with aes-256-gcm"
+            )));
+        }
+        let content = [Content::Software, Content::Token]
+            .into_iter()
+            .find(|known| content.strip_prefix("content=") == Some(known.as_str()))
+            .ok_or_else(|| SealError::Unsupported(format!("{content:?} is not known here")))?;
+        if octets(set, "set=")? != self.set.0 {
             return Err(SealError::ForeignKey);
         }
         let nonce = octets::<NONCE_LEN>(nonce, "nonce=")?;
@@ -185,71 +138,13 @@ impl StoreKey {
                 Aad::from(associated_data(header, name)),
                 &mut opened,
             )
-            .map_err(|_| SealError::Damaged("its content does not authenticate".to_owned()))?
+            .map_err(|_| damaged("its content does not authenticate"))?
             .len();
         opened.truncate(length);
-        Ok(opened)
+        Ok((content, opened))
     }
 }
 
 fn associated_data(header: &[u8], name: &str) -> Vec<u8> {
     [header, name.as_bytes()].concat()
-}
-
-fn derive(
-    passphrase: &SecretString,
-    salt: &[u8],
-    cost: Cost,
-) -> Result<(LessSafeKey, Zeroizing<[u8; CHECK]>), SealError> {
-    let unsupported = |error: argon2::Error| SealError::Unsupported(format!("Argon2id: {error}"));
-    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(KEY + CHECK))
-        .map_err(unsupported)?;
-    let mut output = Zeroizing::new([0; KEY + CHECK]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(passphrase.expose_secret().as_bytes(), salt, &mut *output)
-        .map_err(unsupported)?;
-    let key = UnboundKey::new(&AES_256_GCM, &output[..KEY])
-        .map(LessSafeKey::new)
-        .map_err(|_| SealError::Unsupported("AES-256-GCM is not available".to_owned()))?;
-    let mut check = Zeroizing::new([0; CHECK]);
-    check.copy_from_slice(&output[KEY..]);
-    Ok((key, check))
-}
-
-fn expect_version(magic: &str, expected: &str, version: &str) -> Result<(), SealError> {
-    if magic != expected {
-        return Err(SealError::Damaged(format!(
-            "it does not begin with {expected:?}"
-        )));
-    }
-    if version != VERSION {
-        return Err(SealError::Unsupported(format!(
-            "format version {version:?}; this program reads version {VERSION}"
-        )));
-    }
-    Ok(())
-}
-
-fn number(field: &str, prefix: &str) -> Result<u32, SealError> {
-    field
-        .strip_prefix(prefix)
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| SealError::Damaged(format!("the header's field {prefix:?} is no number")))
-}
-
-fn octets<const N: usize>(field: &str, prefix: &str) -> Result<[u8; N], SealError> {
-    let mut octets = [0; N];
-    field
-        .strip_prefix(prefix)
-        .and_then(|digits| hex::decode_to_slice(digits, &mut octets).ok())
-        .ok_or_else(|| {
-            SealError::Damaged(format!(
-                "the header's field {prefix:?} is not {N} octets of hex"
-            ))
-        })?;
-    Ok(octets)
-}
-
-fn random(into: &mut [u8]) -> Result<(), SealError> {
-    rand::fill(into).map_err(|_| SealError::Damaged("the system gives no random octets".to_owned()))
 }

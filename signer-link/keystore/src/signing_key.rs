@@ -233,7 +233,7 @@ impl SigningKey {
     }
 
     /// CKA_ID, if the key is in a token.
-    pub(crate) fn token_id(&self) -> Option<&[u8]> {
+    pub fn token_id(&self) -> Option<&[u8]> {
         match &self.secret {
             Secret::Token(key) => Some(key.id()),
             _ => None,

@@ -41,8 +41,16 @@ pub struct Token {
 }
 
 struct Shared {
-    place: TokenPlace,
+    module: PathBuf,
+    token: String,
+    pin: Pin,
     idle: Mutex<Vec<Open>>,
+}
+
+/// Where the PIN is taken from each time the token is opened.
+enum Pin {
+    File(PathBuf),
+    Known(SecretString),
 }
 
 /// A session that is logged in, and the private keys that it has found, by their CKA_ID.
@@ -54,9 +62,25 @@ pub(crate) struct Open {
 impl Token {
     /// The token at this place.
     pub fn new(place: TokenPlace) -> Self {
+        let TokenPlace {
+            module,
+            token,
+            pin_file,
+        } = place;
+        Self::opened_by(module, token, Pin::File(pin_file))
+    }
+
+    /// The token with this label, opened with this PIN.
+    pub fn with_pin(module: PathBuf, token: &str, pin: SecretString) -> Self {
+        Self::opened_by(module, token.to_owned(), Pin::Known(pin))
+    }
+
+    fn opened_by(module: PathBuf, token: String, pin: Pin) -> Self {
         Self {
             shared: Arc::new(Shared {
-                place,
+                module,
+                token,
+                pin,
                 idle: Mutex::default(),
             }),
         }
@@ -114,7 +138,8 @@ impl Token {
         })
     }
 
-    fn key(&self, id: &[u8]) -> Result<SigningKey, KeyError> {
+    /// The key with this CKA_ID.
+    pub fn key(&self, id: &[u8]) -> Result<SigningKey, KeyError> {
         let attributes = self.with_session("reading a public key", |open| {
             let template = [
                 Attribute::Class(ObjectClass::PUBLIC_KEY),
@@ -161,25 +186,28 @@ impl Token {
 
     fn open(&self, doing: &'static str) -> Result<Open, KeyError> {
         let failed = |error: Error| self.failed(doing, &brief(&error));
-        let place = &self.shared.place;
-        let context = context(&place.module).map_err(|reason| self.failed(doing, &reason))?;
+        let shared = &self.shared;
+        let context = context(&shared.module).map_err(|reason| self.failed(doing, &reason))?;
         let mut found = None;
         for slot in context.get_slots_with_initialized_token().map_err(failed)? {
             // A slot whose token has just gone away is not the one.
             let Ok(info) = context.get_token_info(slot) else {
                 continue;
             };
-            if info.label() == place.token {
+            if info.label() == shared.token {
                 found = Some(slot);
                 break;
             }
         }
         let slot = found.ok_or_else(|| self.failed(doing, "there is no token with this label"))?;
         let session = context.open_rw_session(slot).map_err(failed)?;
-        let pin = Zeroizing::new(
-            fs::read_to_string(&place.pin_file).map_err(KeyError::file(&place.pin_file))?,
-        );
-        let pin = SecretString::from(pin.trim_end().to_owned());
+        let pin = match &shared.pin {
+            Pin::Known(pin) => pin.clone(),
+            Pin::File(path) => {
+                let text = Zeroizing::new(fs::read_to_string(path).map_err(KeyError::file(path))?);
+                SecretString::from(text.trim_end())
+            }
+        };
         match session.login(UserType::User, Some(&pin)) {
             // One session's login is good for all.
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
@@ -198,7 +226,7 @@ impl Token {
 
     fn failed(&self, doing: &'static str, reason: &str) -> KeyError {
         KeyError::Token {
-            token: self.shared.place.token.clone(),
+            token: self.shared.token.clone(),
             doing,
             reason: reason.to_owned(),
         }
@@ -224,7 +252,10 @@ impl Open {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Token").field(&self.shared.place).finish()
+        f.debug_struct("Token")
+            .field("module", &self.shared.module)
+            .field("token", &self.shared.token)
+            .finish_non_exhaustive()
     }
 }
 

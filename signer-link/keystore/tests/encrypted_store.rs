@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use keystore::{Cost, EncryptedStore, SecretString, SigningKey, StoreError};
+use keystore::{Cost, EncryptedStore, SecretString, ShareError, SigningKey, StoreError};
 use pki::KeyKind;
 
 fn passphrase() -> SecretString {
@@ -54,12 +54,26 @@ fn keys_come_back_as_they_went_in() {
 fn the_default_cost_is_64_mib_and_three_passes() {
     let directory = tempfile::tempdir().unwrap();
     EncryptedStore::open_or_create(directory.path(), &passphrase()).unwrap();
-    let header = fs::read_to_string(directory.path().join("store.header")).unwrap();
+    let share = fs::read_to_string(share_of(directory.path())).unwrap();
     assert!(
-        header.starts_with("avouch-keystore 1 argon2id m=65536 t=3 p=1 salt="),
-        "{header}"
+        share.contains("\nDerivation: argon2id m=65536 t=3 p=1 salt="),
+        "{share}"
     );
+    let header = fs::read_to_string(directory.path().join("store.header")).unwrap();
+    assert!(header.starts_with("avouch-keystore 2 set="), "{header}");
     EncryptedStore::open_or_create(directory.path(), &passphrase()).unwrap();
+}
+
+/// The one share of a store that is opened unattended.
+fn share_of(directory: &Path) -> PathBuf {
+    fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "share")
+        })
+        .unwrap()
 }
 
 #[test]
@@ -97,6 +111,8 @@ fn a_wrong_passphrase_is_told_apart_from_damage() {
     let wrong = EncryptedStore::open(directory.path(), &SecretString::from("wrong")).unwrap_err();
     assert!(matches!(wrong, StoreError::WrongPassphrase(_)));
     assert!(wrong.to_string().contains("wrong passphrase"));
+
+    assert_eq!(wrong.to_string().matches('\n').count(), 0);
 
     let path = directory.path().join("a.key");
     let good = fs::read(&path).unwrap();
@@ -201,24 +217,50 @@ fn another_process_sees_a_new_key_and_ignores_an_unfinished_one() {
 }
 
 #[test]
-fn hostile_headers_are_refused_without_work() {
+fn hostile_files_are_refused_without_work() {
     let directory = tempfile::tempdir().unwrap();
     create(directory.path());
-    let path = directory.path().join("store.header");
-    let good = fs::read_to_string(&path).unwrap();
+    let share = share_of(directory.path());
+    let good = fs::read_to_string(&share).unwrap();
+    for (from, to) in [
+        ("m=64", "m=4294967295"),
+        ("t=1", "t=4294967295"),
+        ("t=1", "t=-1"),
+        ("argon2id", "argon2i"),
+    ] {
+        let bad = good.replace(from, to);
+        // With a checksum that fits, as somebody who plants a file makes it.
+        let lines = &bad[bad.find('\n').unwrap() + 1..bad.find("Checksum").unwrap()];
+        let sum = hex::encode(&pki::HashAlgorithm::Sha256.digest(lines.as_bytes())[..4]);
+        let at = bad.find("Checksum: ").unwrap() + 10;
+        let bad = format!("{}{sum}{}", &bad[..at], &bad[at + 8..]);
+        fs::write(&share, &bad).unwrap();
+        let error = EncryptedStore::open(directory.path(), &passphrase()).unwrap_err();
+        assert!(
+            matches!(error, StoreError::Share(ShareError::Damaged(..))),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("checksum"), "{error}");
+    }
+    fs::write(&share, &good).unwrap();
+
+    let header = directory.path().join("store.header");
+    let good = fs::read_to_string(&header).unwrap();
     for bad in [
-        good.replace("m=64", "m=4294967295"),
-        good.replace("t=1", "t=4294967295"),
-        good.replace("t=1", "t=-1"),
-        good.replace("argon2id", "argon2i"),
-        good.replace("avouch-keystore 1", "avouch-keystore 2"),
+        good.replace("threshold=1", "threshold=2"),
+        good.replace("threshold=1 shares=1", "threshold=2 shares=3"),
+        good.replace("threshold=1", "threshold=+1"),
+        good.replace("purpose=production", "purpose=rehearsal"),
+        good.replace("avouch-keystore 2", "avouch-keystore 1"),
         good.replace('\n', ""),
         String::new(),
     ] {
-        fs::write(&path, &bad).unwrap();
+        fs::write(&header, &bad).unwrap();
         assert!(
             EncryptedStore::open(directory.path(), &passphrase()).is_err(),
             "{bad}"
         );
     }
+    fs::write(&header, &good).unwrap();
+    EncryptedStore::open(directory.path(), &passphrase()).unwrap();
 }

@@ -96,7 +96,8 @@ fn extensions(ca: &Ca, key: &PublicKey, signer: &Signer<'_>, base_url: &BaseUrl)
         extension::subject_key_identifier(key),
         extension::authority_key_identifier(&issuer_key_id),
     ];
-    if !ca.is_root() {
+    // One that signs itself has nobody above to say where its status is.
+    if signer.certificate.is_some() {
         let issuer = &signer.ca.name;
         extensions.extend([
             extension::certificate_policies(&[oid::ANY_POLICY]),

@@ -1,4 +1,4 @@
-//! The daemon's configuration.
+//! The configuration of `signer run`.
 
 use std::path::PathBuf;
 
@@ -6,37 +6,56 @@ use hierarchy::BaseUrl;
 use pki::name_rules::IdnPolicy;
 use pki::profile::RuleSet;
 use serde::Deserialize;
-use telemetry::DaemonConfig;
 
-/// The configuration of `signer --config FILE`.
+use crate::key::TokenAccess;
+use crate::settings::Limits;
+
+/// The configuration of `signer run --config FILE`.
 ///
 /// ```
 /// let config: signer::config::Config = toml::from_str(r#"
-///     socket = "/run/avouch/signer.sock"        # where the host asks; mode 0600
-///     keys = "/var/lib/avouch/signer/keys"      # the encrypted key store
-///     journal = "/var/lib/avouch/signer/journal"
-///     passphrase_file = "/var/lib/avouch/secret" # for a demo only; else the systemd credential or the terminal
-///     profiles = "/etc/avouch/profiles"         # what may be issued; without it, any end-entity certificate
+///     device = "/dev/ttyUSB0"                   # the cable
+///     baud = 115_200                            # bits a second; 921_600 and 3_000_000 are common on USB
+///     link_keys = "/var/lib/signer/link-signer.key"  # made by the ceremony; the host has the other half
+///     keys = "/var/lib/signer/keys"             # the key store
+///     journal = "/var/lib/signer/journal"
+///     shares = ["/media/a", "/media/b"]         # files or folders with *.share; default: those in the key store
+///     standby = false                           # true: follow another signer until promoted
+///     profiles = "/etc/signer/profiles"         # what may be issued; without it, any end-entity certificate
 ///     rule_set = "community"                    # or "cabf"
 ///     base_url = "http://status.example.org"    # where certificates must say that their status is; default: anywhere
 ///     idn_top_level_domains = ["de", "gr"]      # where host names may mix scripts (I10); default: the list of I10
+///     log = "info"                              # error, warn, info, debug
 ///
-///     [daemon]
-///     admin = "127.0.0.1:9105"
+///     [limits]
+///     silence_hours = 24
 /// "#).unwrap();
-/// assert_eq!(config.daemon.admin.port(), 9105);
+/// assert_eq!((config.baud, config.limits.silence_hours), (115_200, 24));
 /// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The Unix socket.
-    pub socket: PathBuf,
-    /// The directory of the encrypted key store.
+    /// The serial device (or pseudo-terminal).
+    pub device: PathBuf,
+    /// Bits a second on it.
+    #[serde(default = "default_baud")]
+    pub baud: u32,
+    /// The signer's half of the cable's keys.
+    pub link_keys: PathBuf,
+    /// The directory of the key store.
     pub keys: PathBuf,
     /// The journal.
     pub journal: PathBuf,
-    /// A file with the passphrase in it.
+    /// Where the shares are that open the key store: files, or folders with `*.share`.
+    #[serde(default)]
+    pub shares: Vec<PathBuf>,
+    /// A file with the passphrase of an unattended key store. For a demo only.
     pub passphrase_file: Option<PathBuf>,
+    /// The PKCS#11 module that some keys live in.
+    pub token: Option<TokenAccess>,
+    /// Whether it follows another signer until it is promoted.
+    #[serde(default)]
+    pub standby: bool,
     /// The directory of profiles.
     pub profiles: Option<PathBuf>,
     /// Whose rules hold.
@@ -47,7 +66,18 @@ pub struct Config {
     /// Top-level domains under which host names may mix scripts.
     #[serde(default, rename = "idn_top_level_domains")]
     pub idn: IdnPolicy,
-    /// How it runs.
+    /// When it stops by itself.
     #[serde(default)]
-    pub daemon: DaemonConfig,
+    pub limits: Limits,
+    /// What is logged.
+    #[serde(default = "default_log")]
+    pub log: String,
+}
+
+fn default_baud() -> u32 {
+    115_200
+}
+
+fn default_log() -> String {
+    "info".to_owned()
 }

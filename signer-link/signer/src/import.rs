@@ -1,4 +1,7 @@
 //! Takes over a CA that exists (R4): its key goes into the encrypted store, its certificate beside it.
+//!
+//! A step of a ceremony, held at the signer's console by those who open the store; with a passphrase file only where one
+//! passphrase opens it, in a demo.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,8 +13,9 @@ use zeroize::Zeroizing;
 
 use crate::ceremony::{journal_path, open_journal};
 use crate::issuer::Issuer;
+use crate::key::{ask_people, guard_memory};
 use crate::keyring::{load_certificate, save_certificate};
-use crate::passphrase;
+use crate::passphrase::{self, Terminal};
 
 /// What an import is told.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,7 +32,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub certificate: PathBuf,
 
-    /// Directory of the encrypted key store; made if it is not there
+    /// Directory of the encrypted key store; with --passphrase-file made if it is not there
     #[arg(long, value_name = "DIR")]
     pub keys: PathBuf,
 
@@ -36,7 +40,11 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
 
-    /// File with the passphrase of the key store; by default it is asked for on the terminal
+    /// Directory of the holders' shares; by default the key store's
+    #[arg(long, value_name = "DIR")]
+    pub shares: Option<PathBuf>,
+
+    /// For a demo only: file with the one passphrase that opens the key store; without it the holders are asked
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
 
@@ -47,6 +55,9 @@ pub struct Options {
 
 /// Imports a CA. A running signer notices the key by itself.
 pub fn run(options: &Options, clock: &dyn Clock) -> anyhow::Result<()> {
+    for warning in guard_memory()? {
+        eprintln!("warning: {warning}");
+    }
     let name = &options.name;
     let key = read_key(options)?;
     let certificate = read_certificate(options)?;
@@ -60,8 +71,7 @@ pub fn run(options: &Options, clock: &dyn Clock) -> anyhow::Result<()> {
         );
     }
 
-    let passphrase = passphrase::obtain_new(options.passphrase_file.as_deref())?;
-    let store = EncryptedStore::open_or_create(&options.keys, &passphrase.secret)?;
+    let store = open_store(options)?;
     if store.names()?.is_empty() {
         // A new store needs its journal; one that has keys has it, and a running signer holds it.
         drop(open_journal(
@@ -99,6 +109,17 @@ pub fn run(options: &Options, clock: &dyn Clock) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+fn open_store(options: &Options) -> anyhow::Result<EncryptedStore> {
+    if let Some(file) = &options.passphrase_file {
+        let secret = passphrase::read_file(file)?;
+        return Ok(EncryptedStore::open_or_create(&options.keys, &secret)?);
+    }
+    let mut terminal = Terminal::open()
+        .context("the holders of the shares are asked at the terminal; import the key at one")?;
+    let places: Vec<_> = options.shares.iter().cloned().collect();
+    Ok(ask_people(&options.keys, &places, &mut terminal)?.store)
 }
 
 fn read_key(options: &Options) -> anyhow::Result<SigningKey> {

@@ -1,7 +1,7 @@
 //! What stands in the journal. Stored state: a change needs a new journal version.
 
 use minicbor::{Decode, Encode};
-use wire::{Refused, RequestId};
+use wire::{CrlScope, ListChange, Refused, RequestId, Revoke};
 
 /// SHA-256 of something.
 pub type Hash = [u8; 32];
@@ -100,6 +100,84 @@ pub enum Record {
         #[n(3)]
         refused: Refused,
     },
+    /// Revocations were remembered.
+    #[n(7)]
+    Revoked {
+        /// Seconds since 1970.
+        #[n(0)]
+        time: i64,
+        /// The request's id.
+        #[n(1)]
+        id: RequestId,
+        /// Hash of the whole operation.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        digest: Hash,
+        /// Hash of the issuer's Name.
+        #[cbor(n(3), with = "minicbor::bytes")]
+        authority: Hash,
+        /// Whose, by whom, why, and which.
+        #[n(4)]
+        revoke: Revoke,
+    },
+    /// The keys were opened at the console.
+    #[n(8)]
+    Unlocked {
+        /// Seconds since 1970, as it was confirmed.
+        #[n(0)]
+        time: i64,
+        /// Whose shares opened them.
+        #[n(1)]
+        holders: Vec<String>,
+        /// SHA-256 of the program that holds the keys.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        executable: Hash,
+        /// Hash over all that decides what is signed.
+        #[cbor(n(3), with = "minicbor::bytes")]
+        policy: Hash,
+    },
+    /// The keys were wiped.
+    #[n(9)]
+    Locked {
+        /// Seconds since 1970.
+        #[n(0)]
+        time: i64,
+        /// Why.
+        #[n(1)]
+        reason: String,
+    },
+    /// From here on this signer is the active one.
+    #[n(10)]
+    Promoted {
+        /// Seconds since 1970.
+        #[n(0)]
+        time: i64,
+        /// Its promotion epoch, above every earlier one.
+        #[n(1)]
+        epoch: u32,
+    },
+    /// A session with the host began.
+    #[n(11)]
+    Session {
+        /// Seconds since 1970.
+        #[n(0)]
+        time: i64,
+        /// How often the host was started.
+        #[n(1)]
+        host_boot: u64,
+        /// The host's program version.
+        #[n(2)]
+        build: String,
+    },
+    /// Of a standby: the next record of the active signer's journal.
+    #[n(12)]
+    Replicated {
+        /// Its number there.
+        #[n(0)]
+        sequence: u64,
+        /// Its octets.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        record: Vec<u8>,
+    },
 }
 
 /// What is signed.
@@ -123,6 +201,9 @@ pub enum Act {
         /// Hash of the TBSCertificate.
         #[cbor(n(4), with = "minicbor::bytes")]
         tbs: Hash,
+        /// notAfter, seconds since 1970.
+        #[n(5)]
+        not_after: i64,
     },
     /// A CRL.
     #[n(1)]
@@ -133,36 +214,36 @@ pub enum Act {
         /// Hash of the issuer's Name.
         #[cbor(n(1), with = "minicbor::bytes")]
         authority: Hash,
+        /// What it covers.
+        #[n(2)]
+        scope: CrlScope,
         /// The CRL number, its magnitude.
-        #[cbor(n(2), with = "minicbor::bytes")]
+        #[cbor(n(3), with = "minicbor::bytes")]
         number: Vec<u8>,
         /// thisUpdate, seconds since 1970.
-        #[n(3)]
+        #[n(4)]
         this_update: i64,
         /// Hash of the TBSCertList.
-        #[cbor(n(4), with = "minicbor::bytes")]
+        #[cbor(n(5), with = "minicbor::bytes")]
         tbs: Hash,
-        /// What it covers.
-        #[n(5)]
-        scope: CrlScope,
+        /// Which entries it has.
+        #[n(6)]
+        entries: ListChange,
     },
 }
 
-/// What a CRL covers; each has its own last number.
-#[derive(Clone, Debug, Decode, Encode, Eq, Hash, PartialEq)]
-pub enum CrlScope {
-    /// Every certificate of the issuer.
-    #[n(0)]
-    Complete,
-    /// What changed since a complete CRL.
-    #[n(1)]
-    Delta,
-    /// The certificates whose distribution point has this URI.
-    #[n(2)]
-    Partition(#[n(0)] String),
-}
-
 impl Record {
+    /// The octets of the record.
+    pub fn encode(&self) -> Vec<u8> {
+        // Cannot fail: it is written to memory, and every field can be encoded.
+        minicbor::to_vec(self).unwrap_or_default()
+    }
+
+    /// The record in these octets.
+    pub fn decode(octets: &[u8]) -> Result<Self, String> {
+        minicbor::decode(octets).map_err(|error| error.to_string())
+    }
+
     /// When it was written, where it says so.
     pub fn time(&self) -> Option<i64> {
         match self {
@@ -171,8 +252,13 @@ impl Record {
             | Self::CaCertificate { time, .. }
             | Self::KeyInUse { time, .. }
             | Self::Intent { time, .. }
-            | Self::Refused { time, .. } => Some(*time),
-            Self::Signed { .. } => None,
+            | Self::Refused { time, .. }
+            | Self::Revoked { time, .. }
+            | Self::Unlocked { time, .. }
+            | Self::Locked { time, .. }
+            | Self::Promoted { time, .. }
+            | Self::Session { time, .. } => Some(*time),
+            Self::Signed { .. } | Self::Replicated { .. } => None,
         }
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! The signer trusts nothing that the host says about a certificate or CRL; it reads the bytes. Here stands what
 //! must hold for any of them, and [`pki::lint`] and [`pki::crl::verify`] add every rule of the standards. What only
-//! memory can tell (a serial number used before, a CRL number that does not rise) is [`crate::state`]'s.
+//! memory can tell (a serial number used before, a CRL number that does not rise) is [`crate::memory`]'s.
 
 mod certificate;
 mod crl;
 
 use wire::{RefusalCode, Refused};
 
-pub use certificate::judge_certificate;
+pub use certificate::{Judged, judge_certificate};
 pub use crl::judge_crl;
 
 /// A refusal by policy.
@@ -18,6 +18,7 @@ fn policy(field: &str, message: impl Into<String>) -> Refused {
         code: RefusalCode::Policy,
         field: field.to_owned(),
         message: message.into(),
+        above: None,
     }
 }
 

@@ -1,17 +1,21 @@
-//! Where the passphrase of the key store comes from.
+//! Where passphrases come from: people at the terminal, or a file for those who run unattended.
 
-use std::fs;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use keystore::SecretString;
+use keystore::{ExposeSecret, SecretString};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 /// The name of the systemd credential (`LoadCredentialEncrypted=signer-passphrase:…`).
 const CREDENTIAL: &str = "signer-passphrase";
+/// The shortest passphrase that is taken for something new, in characters.
+const SHORTEST: usize = 10;
+/// The longest line that is read.
+const LONGEST: usize = 1024;
 
 /// A passphrase, and whether somebody was there to give it.
 #[derive(Debug)]
@@ -40,7 +44,7 @@ pub fn obtain(file: Option<&Path>) -> anyhow::Result<Passphrase> {
     }
     if io::stdin().is_terminal() {
         return Ok(Passphrase {
-            secret: ask("Passphrase of the signer's keys: ")?,
+            secret: Terminal::open()?.secret("Passphrase of the signer's keys: ")?,
             unattended: false,
         });
     }
@@ -48,24 +52,6 @@ pub fn obtain(file: Option<&Path>) -> anyhow::Result<Passphrase> {
         "no passphrase: give --passphrase-file (or passphrase_file in the configuration), the systemd credential \
          {CREDENTIAL}, or start it on a terminal"
     )
-}
-
-/// As [`obtain`], for a new store: what is typed is typed twice.
-pub fn obtain_new(file: Option<&Path>) -> anyhow::Result<Passphrase> {
-    if file.is_none() && io::stdin().is_terminal() {
-        let secret = ask("New passphrase for the signer's keys: ")?;
-        let again = ask("The same again: ")?;
-        ensure!(
-            keystore::ExposeSecret::expose_secret(&secret)
-                == keystore::ExposeSecret::expose_secret(&again),
-            "the two passphrases differ"
-        );
-        return Ok(Passphrase {
-            secret,
-            unattended: false,
-        });
-    }
-    obtain(file)
 }
 
 /// A passphrase in a file: its first line.
@@ -89,21 +75,92 @@ pub fn read_file(path: &Path) -> anyhow::Result<SecretString> {
     Ok(SecretString::from(line))
 }
 
-/// Asks on the terminal without showing what is typed.
-fn ask(prompt: &str) -> anyhow::Result<SecretString> {
-    let stdin = io::stdin();
-    let shown = tcgetattr(&stdin).context("the terminal cannot be read")?;
-    let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    hidden.local_modes.insert(LocalModes::ECHONL);
-    eprint!("{prompt}");
-    io::stderr().flush()?;
-    tcsetattr(&stdin, OptionalActions::Flush, &hidden).context("the terminal cannot be set")?;
-    let mut line = Zeroizing::new(String::new());
-    let read = stdin.lock().read_line(&mut line);
-    tcsetattr(&stdin, OptionalActions::Flush, &shown).context("the terminal cannot be set back")?;
-    read?;
-    let secret = line.trim_end_matches(['\n', '\r']);
-    ensure!(!secret.is_empty(), "no passphrase was given");
-    Ok(SecretString::from(secret))
+/// The terminal at which people sit, whatever standard input and output are.
+#[derive(Debug)]
+pub struct Terminal {
+    tty: File,
+}
+
+impl Terminal {
+    /// Opens `/dev/tty`.
+    pub fn open() -> io::Result<Self> {
+        let tty = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+        Ok(Self { tty })
+    }
+
+    /// Tells something.
+    pub fn say(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.tty, "{text}")
+    }
+
+    /// Asks for a line.
+    pub fn line(&mut self, question: &str) -> anyhow::Result<String> {
+        write!(self.tty, "{question}")?;
+        let line = self.read()?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// Asks for a passphrase, without showing what is typed, until there is one.
+    pub fn secret(&mut self, question: &str) -> anyhow::Result<SecretString> {
+        loop {
+            if let Some(secret) = self.secret_or_nothing(question)? {
+                return Ok(secret);
+            }
+        }
+    }
+
+    /// Asks for a passphrase, without showing what is typed; an empty line is none.
+    pub fn secret_or_nothing(&mut self, question: &str) -> anyhow::Result<Option<SecretString>> {
+        let shown = tcgetattr(&self.tty).context("the terminal cannot be read")?;
+        let mut hidden = shown.clone();
+        // Without ISIG: a process that Ctrl-C ends here would leave the terminal mute.
+        hidden
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ISIG);
+        hidden.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(&self.tty, OptionalActions::Flush, &hidden)
+            .context("the terminal cannot be set")?;
+        let asked = write!(self.tty, "{question}");
+        let read = asked.map_err(Into::into).and_then(|()| self.read());
+        tcsetattr(&self.tty, OptionalActions::Now, &shown)
+            .context("the terminal cannot be set back")?;
+        let line = read?;
+        ensure!(!line.contains('\x03'), "broken off at the terminal");
+        let secret = line.trim_end_matches(['\n', '\r']);
+        Ok((!secret.is_empty()).then(|| SecretString::from(secret)))
+    }
+
+    /// Asks for a new passphrase until one was given twice that is long enough.
+    pub fn new_secret(&mut self, whose: &str) -> anyhow::Result<SecretString> {
+        loop {
+            let secret = self.secret(&format!(
+                "New passphrase of {whose} (at least {SHORTEST} characters): "
+            ))?;
+            if secret.expose_secret().chars().count() < SHORTEST {
+                self.say("That is too short. Take several words that nobody would guess.")?;
+                continue;
+            }
+            let again = self.secret("The same again: ")?;
+            if secret.expose_secret() == again.expose_secret() {
+                return Ok(secret);
+            }
+            self.say("The two differ.")?;
+        }
+    }
+
+    /// One line. The terminal gives one at a time, so nothing is left in a buffer that nobody wipes.
+    fn read(&mut self) -> anyhow::Result<Zeroizing<String>> {
+        let mut octets = Zeroizing::new([0; LONGEST]);
+        let length = self
+            .tty
+            .read(&mut *octets)
+            .context("the terminal cannot be read")?;
+        ensure!(length > 0, "broken off at the terminal");
+        let line = std::str::from_utf8(&octets[..length])
+            .context("what was typed is not UTF-8")?
+            .to_owned();
+        let line = Zeroizing::new(line);
+        ensure!(line.ends_with('\n'), "a line that is too long was typed");
+        Ok(line)
+    }
 }

@@ -8,11 +8,16 @@ use anyhow::Context as _;
 use hierarchy::BaseUrl;
 use pki::name_rules::IdnPolicy;
 use pki::profile::{Profile, ProfileDocument, RuleSet, StatusUrls};
+use wire::ProfileInfo;
+
+use crate::journal_record::{Hash, hash};
 
 /// The policy. It comes from the signer's console only and does not change while it runs.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     profiles: Option<BTreeMap<String, Profile>>,
+    /// SHA-256 of the document of each profile that was read from one.
+    documents: BTreeMap<String, Hash>,
     idn: IdnPolicy,
     base_url: Option<BaseUrl>,
 }
@@ -23,6 +28,7 @@ impl Policy {
         let by_name = |profile: Profile| (profile.name.clone(), profile);
         Self {
             profiles: Some(profiles.into_iter().map(by_name).collect()),
+            documents: BTreeMap::new(),
             idn,
             base_url: None,
         }
@@ -32,6 +38,7 @@ impl Policy {
     pub const fn without_profiles(idn: IdnPolicy) -> Self {
         Self {
             profiles: None,
+            documents: BTreeMap::new(),
             idn,
             base_url: None,
         }
@@ -40,6 +47,7 @@ impl Policy {
     /// Reads every `*.toml` in `directory` as a profile.
     pub fn load(directory: &Path, rule_set: RuleSet, idn: IdnPolicy) -> anyhow::Result<Self> {
         let mut profiles = Vec::new();
+        let mut documents = BTreeMap::new();
         let unreadable = || format!("the profiles in {} cannot be read", directory.display());
         for entry in fs::read_dir(directory).with_context(unreadable)? {
             let path = entry.with_context(unreadable)?.path();
@@ -47,8 +55,9 @@ impl Policy {
                 .extension()
                 .is_some_and(|extension| extension == "toml")
             {
-                let profile = read(&path, rule_set)
+                let (profile, document) = read(&path, rule_set)
                     .with_context(|| format!("the profile {} cannot be used", path.display()))?;
+                documents.insert(profile.name.clone(), document);
                 profiles.push(profile);
             }
         }
@@ -57,7 +66,10 @@ impl Policy {
             "no profile (*.toml) in {}",
             directory.display()
         );
-        Ok(Self::new(profiles, idn))
+        Ok(Self {
+            documents,
+            ..Self::new(profiles, idn)
+        })
     }
 
     /// The same policy, and status must be served below `base_url`: then every octet of every extension is judged.
@@ -85,13 +97,32 @@ impl Policy {
         })
     }
 
+    /// The profiles that were read from documents, with the hashes of these.
+    pub fn profile_hashes(&self) -> Vec<ProfileInfo> {
+        let info = |(name, hash): (&String, &Hash)| ProfileInfo {
+            name: name.clone(),
+            hash: *hash,
+        };
+        self.documents.iter().map(info).collect()
+    }
+
+    /// One hash over all that decides what is signed: goes into the log at every unlock, and into every session.
+    pub fn hash(&self) -> Hash {
+        let mut text = format!("{:?} {:?}", self.base_url, self.idn);
+        for (name, document) in &self.documents {
+            text.push_str(&format!("\n{name} {}", hex::encode(document)));
+        }
+        hash(text.as_bytes())
+    }
+
     /// Where domain names may mix scripts.
     pub const fn idn(&self) -> &IdnPolicy {
         &self.idn
     }
 }
 
-fn read(path: &Path, rule_set: RuleSet) -> anyhow::Result<Profile> {
-    let document: ProfileDocument = toml::from_str(&fs::read_to_string(path)?)?;
-    Ok(document.select(rule_set)?)
+fn read(path: &Path, rule_set: RuleSet) -> anyhow::Result<(Profile, Hash)> {
+    let text = fs::read_to_string(path)?;
+    let document: ProfileDocument = toml::from_str(&text)?;
+    Ok((document.select(rule_set)?, hash(text.as_bytes())))
 }

@@ -1,106 +1,127 @@
 //! What a ceremony leaves in writing: names and hashes that witnesses can compare and sign.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use hierarchy::Hierarchy;
-use pki::{Certificate, Time};
+use keystore::{EncryptedStore, Purpose};
+use pki::{Certificate, HashAlgorithm, Time};
 use wire::Receipt;
 
-use crate::journal_record::hash;
-
-/// One CA of the ceremony.
+/// A transcript in the making.
 #[derive(Clone, Debug)]
-pub struct Made {
-    /// Its name.
-    pub name: String,
-    /// Its certificate.
-    pub certificate: Certificate,
-    /// Made now, or kept from an earlier run.
-    pub is_new: bool,
+pub struct Transcript {
+    text: String,
+    files: Vec<String>,
 }
 
-/// The text.
-pub fn text(
-    file: &str,
-    hierarchy: &Hierarchy,
-    made: &[Made],
-    journal: &Receipt,
-    now: Time,
-) -> String {
-    let mut text = String::new();
-    // Writing into a String does not fail.
-    let _ = write_all(&mut text, file, hierarchy, made, journal, now);
-    text
-}
-
-fn write_all(
-    text: &mut String,
-    file: &str,
-    hierarchy: &Hierarchy,
-    made: &[Made],
-    journal: &Receipt,
-    now: Time,
-) -> std::fmt::Result {
-    writeln!(text, "Key ceremony, finished {now}")?;
-    writeln!(text, "signer {}", env!("CARGO_PKG_VERSION"))?;
-    writeln!(
-        text,
-        "hierarchy file, SHA-256   {}",
-        hex::encode(hash(file.as_bytes()))
-    )?;
-    writeln!(text, "base URL                  {}", hierarchy.base_url)?;
-    for ca in made {
-        let certificate = &ca.certificate;
-        let key = certificate.public_key();
-        writeln!(
-            text,
-            "\n{}{}",
-            ca.name,
-            if ca.is_new {
-                ""
-            } else {
-                " (kept from an earlier run)"
-            }
-        )?;
-        writeln!(text, "  subject                 {}", certificate.subject())?;
-        writeln!(text, "  issuer                  {}", certificate.issuer())?;
-        writeln!(text, "  serial number           {}", certificate.serial())?;
-        writeln!(
-            text,
-            "  valid                   {} to {}",
-            certificate.not_before(),
-            certificate.not_after()
-        )?;
-        if let (Ok(kind), Ok(algorithm)) = (key.kind(), certificate.signature_algorithm()) {
-            writeln!(
-                text,
-                "  key                     {kind}, signed with {algorithm}"
-            )?;
+impl Transcript {
+    /// Begins one.
+    pub fn new(hierarchy: &Hierarchy, now: Time) -> Self {
+        let mut transcript = Self {
+            text: String::new(),
+            files: Vec::new(),
+        };
+        if hierarchy.rehearsal {
+            transcript.say("REHEARSAL: nothing that was made here may be trusted\n");
         }
-        writeln!(
-            text,
-            "  key identifier          {}",
-            hex::encode(key.key_id())
-        )?;
-        writeln!(
-            text,
-            "  public key, SHA-256     {}",
-            hex::encode(key.fingerprint())
-        )?;
-        writeln!(
-            text,
-            "  certificate, SHA-256    {}",
-            hex::encode(hash(certificate.der()))
-        )?;
+        transcript.say(&format!("Key ceremony, begun {now}"));
+        transcript.say(&format!("signer {}", env!("CARGO_PKG_VERSION")));
+        transcript.say(&format!("base URL                  {}", hierarchy.base_url));
+        transcript
     }
-    writeln!(
-        text,
-        "\njournal, record {}          {}",
-        journal.sequence,
-        hex::encode(journal.head)
-    )?;
-    writeln!(
-        text,
-        "\nCheck with: openssl x509 -in NAME.pem -noout -fingerprint -sha256"
-    )
+
+    /// One line.
+    pub fn say(&mut self, line: &str) {
+        // Writing into a String does not fail.
+        let _ = writeln!(self.text, "{line}");
+    }
+
+    /// A file that was read.
+    pub fn came_in(&mut self, path: &Path, octets: &[u8]) {
+        self.file("in ", path, octets);
+    }
+
+    /// A file that was written.
+    pub fn went_out(&mut self, path: &Path, octets: &[u8]) {
+        self.file("out", path, octets);
+    }
+
+    /// The key store, made now or opened.
+    pub fn key_store(&mut self, store: &EncryptedStore, kept: bool) {
+        let what = match store.purpose() {
+            Purpose::Production => "",
+            Purpose::Rehearsal => ", for rehearsal",
+        };
+        self.say(&format!(
+            "key store                 set {}, {} shares open it{what}{}",
+            store.set(),
+            store.sharing(),
+            made(!kept)
+        ));
+    }
+
+    /// A certificate that was signed.
+    pub fn certificate(&mut self, name: &str, certificate: &Certificate, is_new: bool) {
+        let key = certificate.public_key();
+        self.say(&format!("\n{name}{}", made(is_new)));
+        let mut line = |what: &str, value: &dyn std::fmt::Display| {
+            self.say(&format!("  {what:<22}  {value}"));
+        };
+        line("subject", certificate.subject());
+        line("issuer", certificate.issuer());
+        line("serial number", certificate.serial());
+        line(
+            "valid",
+            &format!(
+                "{} to {}",
+                certificate.not_before(),
+                certificate.not_after()
+            ),
+        );
+        if let (Ok(kind), Ok(algorithm)) = (key.kind(), certificate.signature_algorithm()) {
+            line("key", &format!("{kind}, signed with {algorithm}"));
+        }
+        line("key identifier", &hex::encode(key.key_id()));
+        line("public key, SHA-256", &hex::encode(key.fingerprint()));
+        line("certificate, SHA-256", &sha256(certificate.der()));
+        self.say("");
+    }
+
+    /// The whole text.
+    pub fn finish(mut self, journal: &Receipt, now: Time) -> String {
+        self.say("\nfiles, SHA-256");
+        for file in std::mem::take(&mut self.files) {
+            self.say(&file);
+        }
+        self.say(&format!(
+            "\njournal, record {}          {}",
+            journal.sequence,
+            hex::encode(journal.head)
+        ));
+        self.say(&format!(
+            "finished {now}\n\nCheck with: sha256sum FILE; openssl x509 -in NAME.pem -noout -fingerprint -sha256"
+        ));
+        self.text
+    }
+
+    fn file(&mut self, way: &str, path: &Path, octets: &[u8]) {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let line = format!("  {way}  {}  {}", sha256(octets), name.display());
+        if !self.files.contains(&line) {
+            self.files.push(line);
+        }
+    }
+}
+
+const fn made(is_new: bool) -> &'static str {
+    if is_new {
+        ""
+    } else {
+        " (kept from an earlier run)"
+    }
+}
+
+fn sha256(octets: &[u8]) -> String {
+    hex::encode(HashAlgorithm::Sha256.digest(octets))
 }

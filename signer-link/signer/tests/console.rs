@@ -23,7 +23,6 @@ fn ceremony(directory: &Path, hierarchy: &str) -> Output {
         directory,
         &[
             "ceremony",
-            "--hierarchy",
             "hierarchy.toml",
             "--keys",
             "signer/keys",
@@ -190,9 +189,10 @@ fn a_ceremony_says_what_is_wrong() {
     write_secret(&path.join("passphrase"), "correct horse\n");
     fs::remove_file(path.join("signer/journal")).unwrap();
     failed(&ceremony(path, hierarchy::EC), 1, "there is no journal");
-    failed(&signer(path, &["ceremony"]), 64, "--hierarchy");
-    failed(&signer(path, &[]), 64, "--config");
-    failed(&signer(path, &["--config", "none.toml"]), 64, "none.toml");
+    failed(&signer(path, &["ceremony"]), 64, "<FILE>");
+    failed(&signer(path, &[]), 64, "Usage: signer <COMMAND>");
+    let run = ["run", "--config", "none.toml"];
+    failed(&signer(path, &run), 64, "none.toml");
 }
 
 #[test]

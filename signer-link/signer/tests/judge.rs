@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Fixture, Leaf, crl, csr, noon, policy, profile};
+use common::{Fixture, Leaf, SIGNER_ID, crl, csr, noon, policy, profile, tbs_of};
 use keystore::SigningKey;
 use pki::certificate_builder::extension;
 use pki::crl::build::CrlEntry;
@@ -11,11 +11,11 @@ use pki::profile::{CertifiedNames, StatusUrls};
 use pki::{CrlNumber, Extension, KeyKind, RevocationReason, Serial, SignatureAlgorithm, oid};
 use signer::judge::{judge_certificate, judge_crl};
 use signer::policy::Policy;
-use signer::state::LastCrl;
-use wire::{IssueCertificate, Refused};
+use wire::{CsrAroundKey, IssueCertificate, Refused, SignCrl};
 
 fn judge(fixture: &Fixture, request: &IssueCertificate) -> Result<Serial, Refused> {
-    judge_certificate(request, &fixture.member, &policy(), noon())
+    judge_certificate(request, &fixture.member, &policy(), SIGNER_ID, noon())
+        .map(|judged| judged.serial)
 }
 
 fn rules() -> Policy {
@@ -141,25 +141,32 @@ fn times() {
     refused(&fixture, "tbs", |leaf| leaf.not_after = leaf.not_before);
     let request = Leaf::new(&fixture.member).request();
     let late = fixture.member.not_after().plus_seconds(1);
-    let error = judge_certificate(&request, &fixture.member, &policy(), late).unwrap_err();
+    let error =
+        judge_certificate(&request, &fixture.member, &policy(), SIGNER_ID, late).unwrap_err();
     assert_eq!(error.field, "issuer");
 }
 
 #[test]
 fn the_key_is_proved_and_strong() {
     let fixture = Fixture::new();
-    refused(&fixture, "tbs.subjectPublicKeyInfo", |leaf| {
+    // The key is put into the request from the certificate: another one's request is none then, or not signed by it.
+    refused(&fixture, "csr", |leaf| {
         leaf.csr = csr(&SigningKey::generate(KeyKind::P256).unwrap());
     });
+    let mut request = Leaf::new(&fixture.member).request();
+    let other = SigningKey::generate(KeyKind::P256).unwrap();
+    let spki = other.public_key().spki_der();
+    request.csr = Some(CsrAroundKey::cut(&csr(&other), spki));
+    assert_eq!(judge(&fixture, &request).unwrap_err().field, "csr");
     let leaf = Leaf::new(&fixture.member);
     let mut request = leaf.request();
     request.csr = None;
     assert_eq!(judge(&fixture, &request).unwrap_err().field, "csr");
     let mut broken = csr(&leaf.key);
     *broken.last_mut().unwrap() ^= 1;
-    request.csr = Some(broken);
+    request.csr = Some(CsrAroundKey::cut(&broken, leaf.key.public_key().spki_der()));
     assert_eq!(judge(&fixture, &request).unwrap_err().field, "csr");
-    request.csr = Some(vec![0x30, 0x80]);
+    request.csr = Some(CsrAroundKey::cut(&[0x30, 0x80], &[]));
     assert_eq!(judge(&fixture, &request).unwrap_err().field, "csr");
 }
 
@@ -196,11 +203,12 @@ fn profiles_are_the_signers_own() {
     server.issuers = Some(vec!["assured".to_owned()]);
     let matrix = Policy::new([server], IdnPolicy::default());
     let request = Leaf::new(&fixture.member).request();
-    let error = judge_certificate(&request, &fixture.member, &matrix, noon()).unwrap_err();
+    let error =
+        judge_certificate(&request, &fixture.member, &matrix, SIGNER_ID, noon()).unwrap_err();
     assert_eq!(error.field, "profile");
     // Without profiles the general rules hold.
     let none = Policy::without_profiles(IdnPolicy::default());
-    assert!(judge_certificate(&request, &fixture.member, &none, noon()).is_ok());
+    assert!(judge_certificate(&request, &fixture.member, &none, SIGNER_ID, noon()).is_ok());
 }
 
 #[test]
@@ -286,24 +294,23 @@ fn hostile_bytes_are_refused_quickly() {
 fn crls() {
     let fixture = Fixture::new();
     let entry = |reason| CrlEntry {
-        serial: Serial::random().unwrap(),
+        serial: Serial::random_of_signer(SIGNER_ID).unwrap(),
         revocation_date: noon().plus_seconds(-600),
         reason,
         invalidity_date: None,
     };
     let ca = &fixture.member;
-    let good = crl(
-        ca,
-        5,
-        noon().plus_seconds(-120),
-        &[entry(Some(RevocationReason::KeyCompromise))],
-    );
+    let entries = [entry(Some(RevocationReason::KeyCompromise))];
+    let good = crl(ca, 5, noon().plus_seconds(-120), &entries);
+    let judge_with =
+        |request: &SignCrl, tbs: &[u8]| judge_crl(request, tbs, ca, &rules(), None, noon());
     let judge =
-        |request: &wire::SignCrl| judge_crl(request, ca, &rules(), |_| None, noon()).map(drop);
-    assert_eq!(judge(&good), Ok(()));
-    assert_eq!(judge(&crl(ca, 1, noon(), &[])), Ok(()));
+        |request: &SignCrl, entries: &[CrlEntry]| judge_with(request, &tbs_of(request, entries));
+    assert_eq!(judge(&good, &entries), Ok(()));
+    assert_eq!(judge(&crl(ca, 1, noon(), &[]), &[]), Ok(()));
 
-    let field = |request: wire::SignCrl| judge(&request).unwrap_err().field;
+    let field = |request: SignCrl| judge(&request, &entries).unwrap_err().field;
+    let empty = |request: SignCrl| judge(&request, &[]).unwrap_err().field;
     let mut other = good.clone();
     other.number = CrlNumber::from(6);
     assert_eq!(field(other), "number");
@@ -317,13 +324,16 @@ fn crls() {
     other.signature_algorithm = SignatureAlgorithm::EcdsaSha384;
     assert_eq!(field(other), "signature_algorithm");
     // Another CA's name, a future thisUpdate, a serial twice, hostile bytes.
-    assert_eq!(field(crl(&fixture.root, 5, noon(), &[])), "tbs");
-    assert_eq!(field(crl(ca, 5, noon().plus_seconds(60), &[])), "tbs");
-    let twice = entry(None);
-    assert_eq!(field(crl(ca, 5, noon(), &[twice, twice])), "tbs");
+    assert_eq!(empty(crl(&fixture.root, 5, noon(), &[])), "tbs");
+    assert_eq!(empty(crl(ca, 5, noon().plus_seconds(60), &[])), "tbs");
+    let twice = [entry(None); 2];
+    let doubled = crl(ca, 5, noon(), &twice);
+    assert_eq!(judge(&doubled, &twice).unwrap_err().field, "tbs");
+    let hostile = [0x30, 0x84, 0xff, 0xff, 0xff, 0xff];
+    assert_eq!(judge_with(&good, &hostile).unwrap_err().field, "tbs");
     let mut other = good.clone();
-    other.tbs = vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff];
-    assert_eq!(field(other), "tbs");
+    other.scope = wire::CrlScope::Delta;
+    assert_eq!(field(other), "scope");
     // A subscriber CA's CRL for more than 10 days.
     let mut long = pki::crl::build::CrlContents {
         issuer: ca.subject(),
@@ -337,30 +347,30 @@ fn crls() {
     };
     let mut request = good.clone();
     (request.this_update, request.next_update) = (long.this_update, long.next_update);
-    request.tbs = long.tbs([]);
-    assert_eq!(field(request.clone()), "tbs");
+    assert_eq!(
+        judge_with(&request, &long.tbs([])).unwrap_err().field,
+        "tbs"
+    );
     long.next_update = noon().plus_seconds(10 * 86_400);
     request.next_update = long.next_update;
-    request.tbs = long.tbs([]);
-    assert_eq!(judge(&request), Ok(()));
+    assert_eq!(judge_with(&request, &long.tbs([])), Ok(()));
 
-    let last = LastCrl {
-        number: CrlNumber::from(5),
-        this_update: noon().plus_seconds(-240),
-    };
-    assert!(judge_crl(&good, ca, &rules(), |_| Some(last.clone()), noon()).is_err());
+    let tbs = tbs_of(&good, &entries);
+    let last = CrlNumber::from(5);
+    assert!(judge_crl(&good, &tbs, ca, &rules(), Some(&last), noon()).is_err());
 }
 
 #[test]
 fn every_changed_bit_of_a_crl_is_refused_or_a_crl_as_good() {
     let fixture = Fixture::new();
     let good = crl(&fixture.member, 5, noon().plus_seconds(-120), &[]);
-    for at in 0..good.tbs.len() {
+    let tbs = tbs_of(&good, &[]);
+    for at in 0..tbs.len() {
         for bit in 0..8 {
-            let mut mutant = good.clone();
-            mutant.tbs[at] ^= 1 << bit;
+            let mut mutant = tbs.clone();
+            mutant[at] ^= 1 << bit;
             assert!(
-                judge_crl(&mutant, &fixture.member, &rules(), |_| None, noon()).is_err(),
+                judge_crl(&good, &mutant, &fixture.member, &rules(), None, noon()).is_err(),
                 "octet {at} bit {bit}"
             );
         }

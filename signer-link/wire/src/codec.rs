@@ -61,6 +61,64 @@ pub(crate) mod time {
     }
 }
 
+/// A [`pki::Time`] that may be absent.
+pub(crate) mod optional_time {
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+    use pki::Time;
+
+    pub(crate) fn encode<C, W: Write>(
+        time: &Option<Time>,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.encode(time.map(Time::unix))?.ok()
+    }
+
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Option<Time>, DecodeError> {
+        let seconds: Option<i64> = d.decode()?;
+        Ok(seconds.map(Time::from_unix))
+    }
+
+    /// An absent field at the end of an array is left out.
+    pub(crate) fn is_nil(time: &Option<Time>) -> bool {
+        time.is_none()
+    }
+
+    pub(crate) fn nil() -> Option<Option<Time>> {
+        Some(None)
+    }
+}
+
+/// A [`pki::CrlNumber`] that may be absent.
+pub(crate) mod optional_crl_number {
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+    use pki::CrlNumber;
+
+    pub(crate) fn encode<C, W: Write>(
+        number: &Option<CrlNumber>,
+        e: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        match number {
+            Some(number) => super::crl_number::encode(number, e, context),
+            None => e.null()?.ok(),
+        }
+    }
+
+    pub(crate) fn decode<C>(
+        d: &mut Decoder<'_>,
+        context: &mut C,
+    ) -> Result<Option<CrlNumber>, DecodeError> {
+        if d.datatype()? == minicbor::data::Type::Null {
+            d.null()?;
+            return Ok(None);
+        }
+        super::crl_number::decode(d, context).map(Some)
+    }
+}
+
 /// [`pki::CrlNumber`] as its magnitude.
 pub(crate) mod crl_number {
     use minicbor::decode::{Decoder, Error as DecodeError};

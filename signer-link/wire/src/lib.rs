@@ -10,23 +10,34 @@
 //! Messages are CBOR with numbered fields in one canonical encoding: what does not re-encode to the same octets is
 //! refused, and so are unknown fields, duplicate fields and trailing octets. Sizes are bounded ([`limits`]).
 //!
-//! For now messages travel over a Unix socket, each after its length in four octets ([`frame`]). The serial link
-//! will carry the same messages in frames of its own.
+//! On a Unix socket each message goes after its length in four octets ([`frame`]). The serial cable carries the same
+//! messages in an authenticated session over frames of its own ([`link`]).
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod frame;
 pub mod limits;
+pub mod link;
 
 mod codec;
 mod error;
+mod hello;
 mod reply;
 mod request;
+mod revoked_digest;
 
 pub use error::WireError;
-pub use reply::{IssuerInfo, Outcome, Receipt, RefusalCode, Refused, Reply, SignedResult};
-pub use request::{IssueCertificate, Operation, Request, RequestId, SignCrl};
+pub use hello::{FromHost, FromSigner, Hello};
+pub use reply::{
+    IssuerInfo, Mode, Outcome, ProfileInfo, Receipt, RefusalCode, Refused, Reply, SignedResult,
+    Status,
+};
+pub use request::{
+    Added, CrlScope, CsrAroundKey, IssueCertificate, ListChange, LogRecord, Operation, Request,
+    RequestId, Revocation, Revoke, SerialOctets, SignCrl,
+};
+pub use revoked_digest::RevokedDigest;
 
 /// Version of the messages; both sides say theirs in `Info`.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;

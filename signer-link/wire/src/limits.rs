@@ -4,8 +4,16 @@
 pub const CERTIFICATE: usize = 64 * 1024;
 /// A certification request.
 pub const CSR: usize = 64 * 1024;
-/// A TBSCertList that is sent whole: some six million entries.
-pub const CRL: usize = 256 * 1024 * 1024;
+/// What stands before the entries of a TBSCertList, and after them.
+pub const AROUND_ENTRIES: usize = 64 * 1024;
+/// A serial number.
+pub const SERIAL: usize = 20;
+/// Serial numbers in one list of a `SignCrl`.
+pub const SERIALS: usize = 200_000;
+/// Revocations in one `Revoke` and in one answer to `GetBucket`.
+pub const REVOCATIONS: usize = 1_000;
+/// Records in one answer to `GetLog` and in one `Replicate`.
+pub const LOG_RECORDS: usize = 4_096;
 /// Names of issuers and profiles.
 pub const NAME: usize = 64;
 /// The text of a refusal.
@@ -15,4 +23,8 @@ pub const SIGNATURE: usize = 1024;
 /// Request ids in one `GetResult`, and issuers in one `Info`.
 pub const LIST: usize = 256;
 /// A whole message.
-pub const MESSAGE: usize = CRL + 64 * 1024;
+pub const MESSAGE: usize = 4 * 1024 * 1024;
+/// A message on the cable: any.
+pub const MESSAGE_ON_LINK: usize = MESSAGE;
+/// What a message has at most beside its largest field.
+pub(crate) const OVERHEAD: usize = 64 * 1024;

@@ -3,8 +3,8 @@
 use pki::{CrlNumber, SignatureAlgorithm, Time};
 use proptest::prelude::*;
 use wire::{
-    IssueCertificate, Operation, Outcome, RefusalCode, Refused, Reply, Request, RequestId, SignCrl,
-    WireError, frame, limits,
+    Added, CrlScope, CsrAroundKey, IssueCertificate, ListChange, Operation, Outcome, RefusalCode,
+    Refused, Reply, Request, RequestId, SerialOctets, SignCrl, WireError, frame, limits,
 };
 
 fn issue() -> Request {
@@ -15,7 +15,7 @@ fn issue() -> Request {
             profile: "server".to_owned(),
             signature_algorithm: SignatureAlgorithm::EcdsaSha256,
             tbs: vec![0x30, 0x00],
-            csr: Some(vec![0x30, 0x01]),
+            csr: Some(CsrAroundKey::cut(&[0x30, 1, 2, 3], &[1, 2])),
         }),
     }
 }
@@ -25,32 +25,43 @@ fn sign_crl() -> Request {
         id: RequestId([8; 16]),
         operation: Operation::SignCrl(SignCrl {
             issuer: "member".to_owned(),
+            scope: CrlScope::Complete,
             number: CrlNumber::from_be_bytes(&[0x7f; 20]).unwrap(),
             this_update: Time::from_unix(1_795_255_200),
             next_update: Time::from_unix(1_795_860_000),
             signature_algorithm: SignatureAlgorithm::RsaSha512,
-            tbs: vec![0x30, 0x00],
+            before: vec![0x30, 0x00],
+            entries: ListChange {
+                from: Some(CrlNumber::from_be_bytes(&[5]).unwrap()),
+                added: Added::All,
+                removed: vec![SerialOctets(vec![9])],
+            },
+            after: vec![0x31],
+            tbs_hash: [6; 32],
         }),
     }
 }
 
-/// Stored form of protocol version 1: a change of these octets is a change of the protocol.
+/// Stored form of protocol version 2: a change of these octets is a change of the protocol.
 #[test]
 fn golden() {
     assert_eq!(
         hex(&issue().encode().unwrap()),
         "825007070707070707070707070707070707820281\
          85666d656d62657266736572766572\
-         6c65636473612d736861323536423000423001"
+         6c65636473612d73686132353642300082413041\
+         03"
     );
     assert_eq!(
         hex(&Request {
             id: RequestId([1; 16]),
-            operation: Operation::Ping
+            operation: Operation::Ping {
+                time: Time::from_unix(1)
+            }
         }
         .encode()
         .unwrap()),
-        "8250010101010101010101010101010101018200".to_owned() + "80"
+        "825001010101010101010101010101010101820081".to_owned() + "01"
     );
 }
 
@@ -78,6 +89,7 @@ fn what_goes_in_comes_out() {
             code: RefusalCode::Policy,
             field: "tbs".to_owned(),
             message: "ř".to_owned(),
+            above: None,
         }),
         receipt: Some(wire::Receipt {
             sequence: 5,

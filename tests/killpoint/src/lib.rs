@@ -10,7 +10,7 @@
 //! | `KILLPOINT_PROGRAM` | the only program (file name of the executable) this concerns; all when unset |
 //! | `KILLPOINT_AT` | kill at this point of the process, counted from 1 |
 //! | `KILLPOINT_WHEN` | `before` (the default) or `after` the call |
-//! | `KILLPOINT_CONTROL` | instead of `KILLPOINT_AT`: a directory where a file named as the program (`NUMBER WHEN`) arms a process that runs already; its points count from the first it meets with this file. The file goes when it kills, so that the program can be started again |
+//! | `KILLPOINT_CONTROL` | instead of `KILLPOINT_AT`: a directory where a line `NUMBER WHEN` in the file named as the program arms a process that runs already; its points count from the first it meets with this line. The file is emptied when it kills, so that the program can be started again. It is opened at the first point and never again |
 //!
 //! `SIGKILL` cannot be caught: nothing is flushed, no destructor runs. The page cache survives, as it does not in a
 //! power loss; that a program waits for the call's success before it acknowledges is seen by killing *before* the call.

@@ -5,15 +5,18 @@
 //! by accident.
 
 use std::ffi::c_int;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What the environment says.
+///
+/// Files are opened at the first point and stay open: a program may confine itself so that it can open none later.
 struct Settings {
     program: String,
-    log: Option<PathBuf>,
+    log: Option<File>,
     armed: Armed,
 }
 
@@ -22,8 +25,8 @@ enum Armed {
     No,
     /// From the start.
     At(Order),
-    /// When a file of this name is there.
-    By(PathBuf),
+    /// When there is an order in this file.
+    By(File),
 }
 
 /// Which point, and on which side of it.
@@ -85,7 +88,10 @@ impl Settings {
         if std::env::var("KILLPOINT_PROGRAM").is_ok_and(|only| only != program) {
             return None;
         }
-        let log = std::env::var_os("KILLPOINT_LOG").map(PathBuf::from);
+        let log = std::env::var_os("KILLPOINT_LOG").map(|path| {
+            let opened = OpenOptions::new().append(true).create(true).open(path);
+            opened.unwrap_or_else(|_| std::process::abort())
+        });
         let armed = match (
             std::env::var("KILLPOINT_AT"),
             std::env::var_os("KILLPOINT_CONTROL"),
@@ -94,7 +100,17 @@ impl Settings {
                 let when = std::env::var("KILLPOINT_WHEN").unwrap_or_else(|_| "before".to_owned());
                 Armed::At(Order::parse(&format!("{number} {when}")))
             }
-            (Err(_), Some(directory)) => Armed::By(PathBuf::from(directory).join(&program)),
+            (Err(_), Some(directory)) => {
+                let path = PathBuf::from(directory).join(&program);
+                let mut options = OpenOptions::new();
+                let opened = options
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(false)
+                    .open(path);
+                Armed::By(opened.unwrap_or_else(|_| std::process::abort()))
+            }
             (Err(_), None) => Armed::No,
         };
         Some(Self {
@@ -118,12 +134,8 @@ impl Settings {
 
     fn write(&self, line: &str) {
         let Some(log) = &self.log else { return };
-        let written = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(log)
-            .and_then(|mut log| log.write_all(line.as_bytes()));
-        if written.is_err() {
+        let mut log = log;
+        if log.write_all(line.as_bytes()).is_err() {
             std::process::abort();
         }
     }
@@ -147,18 +159,23 @@ impl Order {
 }
 
 impl Count {
-    /// Counts against the order in `file`; the one who removes the file at its point is the one who dies.
-    fn follow(&mut self, file: &PathBuf) -> Option<bool> {
-        let Ok(text) = std::fs::read_to_string(file) else {
+    /// Counts against the order in `file`, if there is a whole one; the one who dies at its point takes it out.
+    fn follow(&mut self, file: &File) -> Option<bool> {
+        let mut text = [0; 64];
+        let read = file.read_at(&mut text, 0).unwrap_or_default();
+        let Some(text) = str::from_utf8(&text[..read])
+            .ok()
+            .filter(|text| text.ends_with('\n'))
+        else {
             self.since = None;
             return None;
         };
-        let order = Order::parse(&text);
+        let order = Order::parse(text);
         let met = match &self.since {
             Some((followed, met)) if *followed == order => met + 1,
             _ => 1,
         };
-        if met == order.number && std::fs::remove_file(file).is_ok() {
+        if met == order.number && file.set_len(0).is_ok() {
             return Some(order.after);
         }
         self.since = Some((order, met));

@@ -150,9 +150,12 @@ fn a_control_file_kills_once() {
     let order = control.path().join(program());
     let environment = [("KILLPOINT_CONTROL", control.path().to_str().unwrap())];
     assert!(run(directory.path(), &environment).success());
-    fs::write(&order, "3 after").unwrap();
+    // Half an order is none.
+    fs::write(&order, "3 af").unwrap();
+    assert!(run(directory.path(), &environment).success());
+    fs::write(&order, "3 after\n").unwrap();
     assert_eq!(run(directory.path(), &environment).signal(), Some(SIGKILL));
-    assert!(!order.exists());
+    assert_eq!(fs::read(&order).unwrap(), b"");
     assert!(run(directory.path(), &environment).success());
     let kills: Vec<_> = log(directory.path())
         .into_iter()

@@ -169,7 +169,9 @@ fn parts_agree(machine: &Machine) {
         let ledger = Ledger::open_existing(&path, Arc::new(SystemClock)).await;
         let ledger = ledger.expect("the ledger");
         let uris = ledger.crl_partitions(ISSUER).await.expect("the parts");
-        let rows = ledger.revoked_after(ISSUER, None, u32::MAX).await;
+        let rows = ledger
+            .revoked_after(ISSUER, None, i64::MAX as u64, u32::MAX)
+            .await;
         (uris, rows.expect("the revocations"))
     });
     assert_eq!(uris.len(), 2);

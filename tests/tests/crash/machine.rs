@@ -18,8 +18,9 @@ use crate::book::ISSUER;
 use crate::random::Random;
 
 /// The daemons, each killed at each of its points.
-pub(crate) const PROGRAMS: [&str; 5] = [
+pub(crate) const PROGRAMS: [&str; 6] = [
     "signer",
+    "signer-host",
     "issuer",
     "ocsp-presigner",
     "crl-builder",
@@ -118,14 +119,13 @@ impl Machine {
 
     /// Tells a daemon where to die.
     pub(crate) fn arm(&self, program: &str, order: &Order) {
-        let new = self.folder().join("order");
-        fs::write(&new, order.to_string()).expect("the order is written");
-        fs::rename(new, self.order_file(program)).expect("the order is given");
+        // Only a whole line counts.
+        fs::write(self.order_file(program), format!("{order}\n")).expect("the order is given");
     }
 
     /// Whether it has not died there yet.
     pub(crate) fn is_armed(&self, program: &str) -> bool {
-        self.order_file(program).exists()
+        fs::metadata(self.order_file(program)).is_ok_and(|order| order.len() > 0)
     }
 
     /// Waits a moment for a daemon that works off what a round left to do: it may reach its point without another one.

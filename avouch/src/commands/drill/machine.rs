@@ -117,6 +117,7 @@ impl Machine {
                 None => Err(Failure::new(format!("there is no daemon {name}")).into()),
             }
         };
+        start("signer-host").await?;
         start("signer").await?;
         start("ocsp-responder").await?;
         let issuer = records::issuer(ledger, &self.name).await?;

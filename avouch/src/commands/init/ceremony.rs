@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use hierarchy::Hierarchy;
 
 use crate::data_dir::DataDir;
+use crate::installation::Mode;
 use crate::outcome::Failure;
 use crate::progress::Progress;
 use crate::up::build::Programs;
@@ -16,6 +17,7 @@ use crate::up::build::Programs;
 pub(super) fn hold(
     data: &DataDir,
     hierarchy: &Hierarchy,
+    mode: Mode,
     programs: &Programs,
     passphrase_file: &Path,
 ) -> Result<()> {
@@ -24,9 +26,14 @@ pub(super) fn hold(
     }
     let names: Vec<&str> = hierarchy.names().collect();
     let progress = Progress::spinner(format!("making the CA keys of {}", names.join(", ")));
-    let mut child = Command::new(programs.path("signer"))
-        .arg("ceremony")
-        .arg("--hierarchy")
+    let mut command = Command::new(programs.path("signer"));
+    // A demo's keys are nobody's to rely on, and say so.
+    if mode == Mode::Demo {
+        command.args(["ceremony", "--rehearsal"]);
+    } else {
+        command.arg("ceremony");
+    }
+    let mut child = command
         .arg(data.hierarchy())
         .arg("--keys")
         .arg(data.signer_keys())

@@ -50,6 +50,10 @@ impl Signer for StandIn {
         let key = SigningKey::load_plain(&self.0.join(format!("{}.key", request.issuer))).unwrap();
         Ok(key.sign(request.signature_algorithm, &request.tbs).unwrap())
     }
+
+    async fn signer_id(&self) -> Result<u8, SignerError> {
+        Ok(1)
+    }
 }
 
 impl World {

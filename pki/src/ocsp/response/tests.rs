@@ -175,7 +175,7 @@ proptest::proptest! {
             &signature,
             |length, _| announced = length,
         );
-        assert_eq!(announced, written.len());
+        assert_eq!(announced, written.len() - 6);
         proptest::prop_assert_eq!(&written[6..], template.response(&data, &signature));
         proptest::prop_assert_eq!(
             template.response_len(&serial, status, signature.len()),

@@ -10,21 +10,49 @@ use wire::{IssueCertificate, Refused};
 use super::{policy, refuse_all};
 use crate::policy::Policy;
 
-/// Judges a certificate to be signed by `ca`; gives its serial number if nothing is against it.
+/// What the signer remembers of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Its serial number.
+    pub serial: Serial,
+    /// When it ends.
+    pub not_after: Time,
+}
+
+/// Judges a certificate to be signed by `ca`, by the signer whose serial numbers begin with `signer_id`.
 pub fn judge_certificate(
     request: &IssueCertificate,
     ca: &Certificate,
     rules: &Policy,
+    signer_id: u8,
     now: Time,
-) -> Result<Serial, Refused> {
+) -> Result<Judged, Refused> {
     let algorithm = request.signature_algorithm;
     let certificate = read(&request.tbs, algorithm)?;
     check_algorithm(&certificate, ca, algorithm)?;
     check_end_entity(&certificate, ca)?;
+    check_serial(certificate.serial(), signer_id)?;
     check_times(&certificate, ca, now)?;
     check_csr(request, &certificate)?;
     check_profile(request, ca, rules, now)?;
-    Ok(*certificate.serial())
+    Ok(Judged {
+        serial: *certificate.serial(),
+        not_after: certificate.not_after(),
+    })
+}
+
+/// I18: 16 to 20 octets that begin with the signer's own id, so that two signers never use the same.
+fn check_serial(serial: &Serial, signer_id: u8) -> Result<(), Refused> {
+    let octets = serial.as_bytes();
+    if (16..=20).contains(&octets.len()) && octets.first() == Some(&signer_id) {
+        return Ok(());
+    }
+    Err(policy(
+        "tbs.serialNumber",
+        format!(
+            "it must have 16 to 20 octets and begin with this signer's id, {signer_id:02x} (I18)"
+        ),
+    ))
 }
 
 /// The reader wants a whole certificate; the signature plays no part.
@@ -141,7 +169,7 @@ fn check_times(certificate: &Certificate, ca: &Certificate, now: Time) -> Result
 
 /// Proof of possession, for everybody but OCSP responders, whose keys the presigner makes.
 fn check_csr(request: &IssueCertificate, certificate: &Certificate) -> Result<(), Refused> {
-    let Some(der) = &request.csr else {
+    let Some(csr) = &request.csr else {
         if certificate.extended_key_usages() == [oid::OCSP_SIGNING] {
             return Ok(());
         }
@@ -150,8 +178,9 @@ fn check_csr(request: &IssueCertificate, certificate: &Certificate) -> Result<()
             "only OCSP responders are certified without one (I4)",
         ));
     };
+    let csr = csr.with_key(certificate.public_key().spki_der());
     let csr =
-        CertificationRequest::from_der(der).map_err(|error| policy("csr", error.to_string()))?;
+        CertificationRequest::from_der(&csr).map_err(|error| policy("csr", error.to_string()))?;
     csr.verify_proof_of_possession()
         .map_err(|refusal| policy("csr", refusal.to_string()))?;
     if csr.public_key() != certificate.public_key() {

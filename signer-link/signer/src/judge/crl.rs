@@ -3,13 +3,11 @@
 use pki::crl::Crl;
 use pki::crl::build::assemble;
 use pki::crl::verify::{Expected, OwnRules, Previous, Profile, Scope, violations};
-use pki::{Certificate, SignatureAlgorithm, Time, Violation};
-use wire::{Refused, SignCrl};
+use pki::{Certificate, CrlNumber, SignatureAlgorithm, Time, Violation};
+use wire::{CrlScope, Refused, SignCrl};
 
 use super::{clip, policy, refuse_all};
-use crate::journal_record::CrlScope;
 use crate::policy::Policy;
-use crate::state::LastCrl;
 
 /// The rule that a CRL's signature verifies: there is no signature yet when the signer judges.
 const SIGNATURE_RULE: &str = "CRL-31";
@@ -17,14 +15,16 @@ const SIGNATURE_RULE: &str = "CRL-31";
 /// keyUsage, where there is one, allows CRLs; a CA that was taken over may have none at all.
 const KEY_USAGE_RULE: &str = "CRL-27";
 
-/// Judges a CRL to be signed by `ca`; gives its scope if nothing is against it. `last` gives the last one of a scope.
+/// Judges a CRL to be signed by `ca`: the whole TBSCertList, which the signer has put together for this request. `last` is
+/// the number of the last CRL of this scope.
 pub fn judge_crl(
     request: &SignCrl,
+    tbs: &[u8],
     ca: &Certificate,
     rules: &Policy,
-    last: impl FnOnce(&CrlScope) -> Option<LastCrl>,
+    last: Option<&CrlNumber>,
     now: Time,
-) -> Result<CrlScope, Refused> {
+) -> Result<(), Refused> {
     let algorithm = request.signature_algorithm;
     let of_key = ca
         .public_key()
@@ -36,11 +36,12 @@ pub fn judge_crl(
             format!("{algorithm} is not an algorithm of the CA's key"),
         ));
     }
-    let crl = read(request)?;
+    let crl = read(tbs, algorithm)?;
     check_proposal(request, &crl)?;
-    let kind = scope_of(&crl, &request.issuer, rules)?;
-    let last = last(&kind);
-    let scope = match &kind {
+    if scope_of(&crl, &request.issuer, rules)? != request.scope {
+        return Err(policy("scope", "not what the TBSCertList covers"));
+    }
+    let scope = match &request.scope {
         CrlScope::Complete => Scope::Complete,
         CrlScope::Delta => Scope::Delta {
             base: crl.base_number().unwrap_or(&request.number),
@@ -61,8 +62,8 @@ pub fn judge_crl(
         ca,
         now,
         scope,
-        previous: last.as_ref().map(|last| Previous {
-            number: &last.number,
+        previous: last.map(|number| Previous {
+            number,
             next_update: None,
         }),
         profile: Profile::Own(OwnRules {
@@ -79,8 +80,7 @@ pub fn judge_crl(
             && (violation.rule != KEY_USAGE_RULE || ca.key_usage().is_some())
     };
     let found: Vec<_> = found.into_iter().filter(counts).collect();
-    refuse_all("tbs", &found)?;
-    Ok(kind)
+    refuse_all("tbs", &found)
 }
 
 /// What a CRL to be signed covers. A part must be one of the issuer's own, where its URLs are configured.
@@ -103,8 +103,8 @@ fn scope_of(crl: &Crl, issuer: &str, rules: &Policy) -> Result<CrlScope, Refused
 }
 
 /// The reader wants a whole CRL; the signature plays no part.
-fn read(request: &SignCrl) -> Result<Crl, Refused> {
-    Crl::from_der(&assemble(&request.tbs, request.signature_algorithm, &[0]))
+fn read(tbs: &[u8], algorithm: SignatureAlgorithm) -> Result<Crl, Refused> {
+    Crl::from_der(&assemble(tbs, algorithm, &[0]))
         .map_err(|violation| policy("tbs", clip(&violation.to_string())))
 }
 

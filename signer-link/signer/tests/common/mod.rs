@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod pty;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,24 +11,33 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use hierarchy::Hierarchy;
+use journal::{DiskFile, JournalError};
 use keystore::{Cost, EncryptedStore, SecretString, SigningKey};
 use pki::certificate_builder::{GeneralName, TbsCertificate};
 use pki::crl::build::{CrlContents, CrlEntry};
 use pki::name_rules::{AttributeKind, IdnPolicy, SubjectAttribute};
 use pki::profile::{CertifiedNames, Profile, ProfileDocument, RuleSet, StatusUrls};
 use pki::{
-    Certificate, CrlNumber, Extension, KeyKind, ManualClock, Name, Serial, SignatureAlgorithm,
-    Time, der_encode,
+    Certificate, Clock as _, CrlNumber, Extension, KeyKind, ManualClock, Name, Serial,
+    SignatureAlgorithm, Time, der_encode,
 };
+use signer::ca::Ca;
 use signer::ca_certificate::{self, Signer};
-use signer::engine::Engine;
-use signer::journal::{Journal, JournalError};
+use signer::clock::SignerClock;
+use signer::core::{Core, Opening, Rules};
 use signer::journal_record::Record;
 use signer::keyring::{Keyring, save_certificate};
+use signer::keys::{Keys, KeysGone};
+use signer::log::{Log, LogError};
+use signer::memory::Memory;
 use signer::policy::Policy;
-use signer::state::State;
+use signer::settings::Limits;
 use tempfile::TempDir;
-use wire::{IssueCertificate, Operation, Outcome, Reply, Request, RequestId, SignCrl};
+use wire::{
+    Added, CrlScope, CsrAroundKey, FromHost, FromSigner, Hello, IssueCertificate, ListChange,
+    Operation, Outcome, Receipt, Reply, Request, RequestId, Revocation, Revoke, SerialOctets,
+    SignCrl,
+};
 
 pub(crate) const SIGNER: &str = env!("CARGO_BIN_EXE_signer");
 
@@ -86,7 +97,7 @@ impl Fixture {
             store.insert(name, key).unwrap();
         }
         drop(
-            Journal::create(
+            Log::create(
                 &directory.path().join("journal"),
                 &Record::Created { time: made.unix() },
             )
@@ -108,31 +119,187 @@ impl Fixture {
         self.directory.path().join("keys")
     }
 
-    /// The engine as it is after a start.
-    pub(crate) fn engine(&self) -> Engine {
-        self.engine_with(policy())
+    /// The signer after a start: unlocked, active, in a session with the host.
+    pub(crate) fn bench(&self) -> Bench {
+        self.bench_with(policy(), Limits::default())
     }
 
-    pub(crate) fn engine_with(&self, policy: Policy) -> Engine {
-        let store = EncryptedStore::open(&self.keys(), &SecretString::from(PASSPHRASE)).unwrap();
-        let (journal, state) = loop {
-            let mut state = State::default();
-            match Journal::open(&self.journal(), |entry, record| state.replay(entry, record)) {
-                Ok(journal) => break (journal, state),
+    pub(crate) fn bench_with(&self, policy: Policy, limits: Limits) -> Bench {
+        let mut bench = self.sealed(policy, limits);
+        bench.unlock();
+        if bench.core.memory().is_standby() {
+            bench.core.promote(0).unwrap();
+        }
+        bench.greet();
+        bench
+    }
+
+    /// The signer after a start, with its keys not open.
+    pub(crate) fn sealed(&self, policy: Policy, limits: Limits) -> Bench {
+        let (log, memory) = loop {
+            let mut memory = Memory::default();
+            let log = Log::open(&self.journal(), |receipt, record| {
+                memory.replay(receipt, record);
+            });
+            match log {
+                Ok(log) => break (log, memory),
                 // A program that another test starts shares our open files until it replaces itself.
-                Err(JournalError::InUse(_)) => std::thread::yield_now(),
+                Err(LogError::Journal(JournalError::InUse(_))) => std::thread::yield_now(),
                 Err(error) => panic!("{error}"),
             }
         };
-        let engine = Engine::new(
-            Keyring::new(store),
-            journal,
-            state,
+        let keys = InProcess {
+            store: self.keys(),
+            keyring: None,
+            cas: Vec::new(),
+        };
+        let clock = SignerClock::confirmed(self.clock.now(), 0);
+        let rules = Rules {
             policy,
-            Arc::new(self.clock.clone()),
-        );
-        engine.refresh_keys().unwrap();
-        engine
+            limits,
+            signer_id: SIGNER_ID,
+        };
+        let core = Core::start(keys, (log, memory), rules, clock, 0).unwrap();
+        Bench {
+            core,
+            now: 0,
+            clock: self.clock.clone(),
+        }
+    }
+}
+
+/// What the serial numbers begin with.
+pub(crate) const SIGNER_ID: u8 = 1;
+
+/// The keys in this process.
+#[derive(Debug)]
+pub(crate) struct InProcess {
+    store: PathBuf,
+    keyring: Option<Keyring>,
+    cas: Vec<Ca>,
+}
+
+impl Keys for InProcess {
+    fn cas(&self) -> &[Ca] {
+        &self.cas
+    }
+
+    fn reload(&mut self) -> Result<Vec<(String, String)>, KeysGone> {
+        let keyring = self.keyring.get_or_insert_with(|| {
+            let passphrase = SecretString::from(PASSPHRASE);
+            Keyring::new(EncryptedStore::open(&self.store, &passphrase).unwrap())
+        });
+        let refreshed = keyring.refresh().unwrap();
+        let ca = |issuer: &Arc<signer::issuer::Issuer>| Ca {
+            name: issuer.name().to_owned(),
+            certificate: issuer.certificate().clone(),
+            key_kind: issuer.key().kind(),
+        };
+        self.cas = keyring.issuers().iter().map(ca).collect();
+        Ok(refreshed.faulty)
+    }
+
+    fn sign(
+        &mut self,
+        ca: &str,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeysGone> {
+        let issuer = self
+            .keyring
+            .as_ref()
+            .and_then(|keyring| keyring.issuer(ca))
+            .ok_or_else(|| KeysGone("wiped".to_owned()))?;
+        issuer
+            .key()
+            .sign(algorithm, message)
+            .map_err(|error| KeysGone(error.to_string()))
+    }
+
+    fn wipe(&mut self) {
+        self.keyring = None;
+        self.cas.clear();
+    }
+}
+
+/// A signer, and the host as far as it asks.
+pub(crate) struct Bench {
+    pub(crate) core: Core<DiskFile, InProcess>,
+    /// Milliseconds of the monotonic clock.
+    pub(crate) now: u64,
+    clock: ManualClock,
+}
+
+impl Bench {
+    pub(crate) fn unlock(&mut self) {
+        let opening = Opening {
+            holders: vec!["tests".to_owned()],
+            executable: [0; 32],
+            time: self.clock.now(),
+        };
+        self.core.unlock(&opening, self.now).unwrap();
+    }
+
+    /// A new session, with a host that has archived all of the log.
+    pub(crate) fn greet(&mut self) {
+        let FromSigner::Hello(hello) = self.core.link_up(self.now) else {
+            panic!("no hello");
+        };
+        self.greet_with(hello.log, hello.epoch);
+        self.ping(self.clock.now());
+    }
+
+    pub(crate) fn greet_with(&mut self, log: Receipt, epoch: u32) {
+        let hello = FromHost::Hello(Hello {
+            protocol: wire::PROTOCOL_VERSION,
+            build: "test".to_owned(),
+            signer_id: 0,
+            boot: 1,
+            log,
+            policy: [0; 32],
+            time: self.clock.now(),
+            mode: None,
+            epoch,
+        });
+        let answers = self.core.receive(&[hello.encode().unwrap()], self.now);
+        assert!(answers.is_empty());
+    }
+
+    pub(crate) fn ping(&mut self, time: Time) -> wire::Status {
+        match self.ask(0xff, Operation::Ping { time }).outcome {
+            Outcome::Pong(status) => status,
+            other => panic!("no pong: {other:?}"),
+        }
+    }
+
+    pub(crate) fn issue(&mut self, id: u8, request: IssueCertificate) -> Reply {
+        self.ask(id, Operation::IssueCertificate(request))
+    }
+
+    pub(crate) fn ask(&mut self, id: u8, operation: Operation) -> Reply {
+        let mut replies = self.ask_all(vec![(id, operation)]);
+        assert_eq!(replies.len(), 1);
+        replies.remove(0)
+    }
+
+    /// Requests that come together.
+    pub(crate) fn ask_all(&mut self, operations: Vec<(u8, Operation)>) -> Vec<Reply> {
+        let request = |(id, operation)| {
+            FromHost::Request(Request {
+                id: RequestId([id; 16]),
+                operation,
+            })
+        };
+        let messages: Vec<_> = operations
+            .into_iter()
+            .map(|one| request(one).encode().unwrap())
+            .collect();
+        let answers = self.core.receive(&messages, self.now);
+        let reply = |answer| match answer {
+            FromSigner::Reply(reply) => reply,
+            FromSigner::Hello(_) => panic!("a hello"),
+        };
+        answers.into_iter().map(reply).collect()
     }
 }
 
@@ -185,7 +352,7 @@ impl Leaf {
         };
         let urls = StatusUrls::new("http://127.0.0.1:8080", "member");
         Self {
-            serial: Serial::random().unwrap(),
+            serial: Serial::random_of_signer(SIGNER_ID).unwrap(),
             algorithm: SignatureAlgorithm::EcdsaSha256,
             issuer: ca.subject().clone(),
             not_before: noon().plus_seconds(-300),
@@ -219,7 +386,10 @@ impl Leaf {
             profile: "server".to_owned(),
             signature_algorithm: self.algorithm,
             tbs: self.tbs(),
-            csr: Some(self.csr.clone()),
+            csr: Some(CsrAroundKey::cut(
+                &self.csr,
+                self.key.public_key().spki_der(),
+            )),
         }
     }
 }
@@ -241,47 +411,95 @@ pub(crate) fn csr(key: &SigningKey) -> Vec<u8> {
     ])
 }
 
-/// A CRL to be signed by `member`.
+/// A CRL to be signed by `member`, with these entries, which the signer was told of.
 pub(crate) fn crl(
     ca: &Certificate,
     number: u64,
     this_update: Time,
     entries: &[CrlEntry],
 ) -> SignCrl {
+    crl_of(
+        ca,
+        number,
+        this_update,
+        entries,
+        pki::crl::verify::Scope::Complete,
+    )
+}
+
+pub(crate) fn crl_of(
+    ca: &Certificate,
+    number: u64,
+    this_update: Time,
+    entries: &[CrlEntry],
+    scope: pki::crl::verify::Scope<'_>,
+) -> SignCrl {
     let number = CrlNumber::from(number);
     let next_update = this_update.plus_seconds(7 * 86_400);
-    let tbs = CrlContents {
+    let mut encoded = Vec::new();
+    for entry in entries {
+        pki::crl::build::append_entry(&mut encoded, entry);
+    }
+    let (before, after) = CrlContents {
         issuer: ca.subject(),
         authority_key_id: &ca.key_id(),
         number: &number,
         this_update,
         next_update,
         signature_algorithm: SignatureAlgorithm::EcdsaSha256,
-        scope: pki::crl::verify::Scope::Complete,
+        scope,
         freshest: None,
     }
-    .tbs(entries.iter().copied());
+    .around(encoded.len());
+    let tbs = [before.as_slice(), &encoded, &after].concat();
     SignCrl {
         issuer: "member".to_owned(),
+        scope: match scope {
+            pki::crl::verify::Scope::Complete => CrlScope::Complete,
+            pki::crl::verify::Scope::Delta { .. } => CrlScope::Delta,
+            pki::crl::verify::Scope::Partition { uri } => CrlScope::Partition(uri.to_owned()),
+        },
         number,
         this_update,
         next_update,
         signature_algorithm: SignatureAlgorithm::EcdsaSha256,
-        tbs,
+        before,
+        entries: ListChange {
+            from: None,
+            added: Added::All,
+            removed: Vec::new(),
+        },
+        after,
+        tbs_hash: signer::journal_record::hash(&tbs),
     }
 }
 
-pub(crate) fn issue(engine: &Engine, id: u8, request: IssueCertificate) -> Reply {
-    ask(engine, id, Operation::IssueCertificate(request))
+/// The TBSCertList of a request for a complete CRL.
+pub(crate) fn tbs_of(request: &SignCrl, entries: &[CrlEntry]) -> Vec<u8> {
+    let mut tbs = request.before.clone();
+    for entry in entries {
+        pki::crl::build::append_entry(&mut tbs, entry);
+    }
+    tbs.extend_from_slice(&request.after);
+    tbs
 }
 
-pub(crate) fn ask(engine: &Engine, id: u8, operation: Operation) -> Reply {
-    engine
-        .handle(Request {
-            id: RequestId([id; 16]),
-            operation,
-        })
-        .unwrap()
+/// Revocations by the subscribers of `member`, of certificates that end at `not_after`.
+pub(crate) fn revoke(entries: &[CrlEntry], not_after: Option<Time>) -> Operation {
+    let revocation = |entry: &CrlEntry| Revocation {
+        serial: SerialOctets(entry.serial.as_bytes().to_vec()),
+        date: entry.revocation_date,
+        reason: entry.reason.map_or(0, pki::RevocationReason::code),
+        not_after,
+        invalidity_date: entry.invalidity_date,
+    };
+    Operation::Revoke(Revoke {
+        issuer: "member".to_owned(),
+        actor: "somebody".to_owned(),
+        ground: "subscriber".to_owned(),
+        case: None,
+        revocations: entries.iter().map(revocation).collect(),
+    })
 }
 
 pub(crate) fn signature(reply: &Reply) -> Vec<u8> {

@@ -1,0 +1,324 @@
+//! The policy process without its surroundings: a state machine that is fed messages, events and time.
+//!
+//! Nothing is signed twice (G6, V10): what was judged good is written to the journal and synced before it is signed; the
+//! signature is written and synced before it is released. Whoever asks again under the same id gets what stands in the
+//! journal. What comes together shares its syncs.
+//!
+//! Three kinds of badness: noise on the line is the link's matter and never comes here; a well-formed request against
+//! the policy is refused, written down and counted; what only an attacker would send locks ([`Core::breach`]).
+
+mod acts;
+mod certificates;
+mod crls;
+mod heal;
+mod mode;
+mod pending;
+mod replication;
+mod rules;
+mod session;
+
+use std::collections::VecDeque;
+
+use journal::Storage;
+use pki::Time;
+use wire::{FromHost, FromSigner, Hello};
+
+use crate::clock::SignerClock;
+use crate::journal_record::{Hash, Record};
+use crate::keys::{Keys, KeysGone};
+use crate::log::{Log, LogError};
+use crate::memory::Memory;
+use crate::policy::Policy;
+use crate::settings::Limits;
+
+use self::rules::refused;
+
+/// The signer without its link, its disk and its keys.
+#[derive(Debug)]
+pub struct Core<S, K> {
+    keys: K,
+    log: Log<S>,
+    memory: Memory,
+    policy: Policy,
+    limits: Limits,
+    signer_id: u8,
+    clock: SignerClock,
+    session: Option<Session>,
+    unlocked: Option<Unlocked>,
+    /// Why it locked without being able to write so.
+    failed: Option<String>,
+    archived: u64,
+    /// When a certificate of an issuer and profile was signed, within a day.
+    recent: VecDeque<(Time, String, String)>,
+}
+
+/// A session with the host.
+#[derive(Debug)]
+struct Session {
+    /// Whether the host has said hello, and what is wrong with it.
+    hello: Option<Result<(), String>>,
+    /// When the last Ping came.
+    pinged: Option<u64>,
+}
+
+/// The time since the keys were opened.
+#[derive(Debug)]
+struct Unlocked {
+    /// When the host was last heard of, or the keys were opened.
+    heard: u64,
+    signatures: u64,
+    strikes: u32,
+    /// Until when the host may be silent because it said so.
+    maintenance: Option<u64>,
+}
+
+/// What its owner has set.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// What may be signed.
+    pub policy: Policy,
+    /// When it stops by itself.
+    pub limits: Limits,
+    /// What its serial numbers begin with: 1 to 127.
+    pub signer_id: u8,
+}
+
+/// Who opened the keys.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The holders of the shares.
+    pub holders: Vec<String>,
+    /// SHA-256 of the program that has the keys.
+    pub executable: Hash,
+    /// The date that was confirmed.
+    pub time: Time,
+}
+
+/// Why the signer cannot go on: its keys are wiped, and it must be opened at the console.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// The journal.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeysGone),
+    /// The journal says something else than it must.
+    #[error("record {0} of the journal is no answer where one must be")]
+    NoAnswer(u64),
+    /// A message of its own could not be made.
+    #[error("an answer could not be encoded: {0}")]
+    Wire(#[from] wire::WireError),
+}
+
+impl<S: Storage, K: Keys> Core<S, K> {
+    /// A sealed signer over an open journal, whose records `memory` has taken over. Writes that it was started.
+    pub fn start(
+        keys: K,
+        (log, memory): (Log<S>, Memory),
+        rules: Rules,
+        clock: SignerClock,
+        now: u64,
+    ) -> Result<Self, CoreError> {
+        let mut core = Self {
+            keys,
+            log,
+            memory,
+            policy: rules.policy,
+            limits: rules.limits,
+            signer_id: rules.signer_id,
+            clock,
+            session: None,
+            unlocked: None,
+            failed: None,
+            archived: 0,
+            recent: VecDeque::new(),
+        };
+        core.record(Record::Started {
+            time: core.clock.time(now).unix(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })?;
+        Ok(core)
+    }
+
+    /// The link is up: what the signer says first.
+    pub fn link_up(&mut self, now: u64) -> FromSigner {
+        self.session = Some(Session {
+            hello: None,
+            pinged: None,
+        });
+        FromSigner::Hello(Hello {
+            protocol: wire::PROTOCOL_VERSION,
+            build: env!("CARGO_PKG_VERSION").to_owned(),
+            signer_id: self.signer_id,
+            boot: self.memory.boots(),
+            log: self.log.head(),
+            policy: self.policy.hash(),
+            time: self.clock.time(now),
+            mode: Some(self.mode(now).0),
+            epoch: self.memory.epoch(),
+        })
+    }
+
+    /// The link is down. An act that is being done is finished; whoever asked will ask what became of it.
+    pub fn link_down(&mut self) {
+        self.session = None;
+    }
+
+    /// What only an attacker would do: the keys are wiped.
+    pub fn breach(&mut self, what: &str, now: u64) {
+        self.lock(&format!("security: {what}"), now);
+    }
+
+    /// Messages of the host that came together, in their order. Gives the answers, in the same order.
+    pub fn receive(&mut self, messages: &[Vec<u8>], now: u64) -> Vec<FromSigner> {
+        let mut answers = Vec::new();
+        let mut requests = Vec::new();
+        for octets in messages {
+            match FromHost::decode(octets) {
+                Ok(FromHost::Hello(hello)) => self.hello(&hello, now),
+                Ok(FromHost::Request(request)) => requests.push(request),
+                // It came through an authenticated session: no line does that.
+                Err(error) => {
+                    self.breach(&format!("a message that is none: {error}"), now);
+                    break;
+                }
+            }
+        }
+        match self.answer_all(requests, now) {
+            Ok(replies) => answers.extend(replies.into_iter().map(FromSigner::Reply)),
+            Err(error) => self.fail(&error, now),
+        }
+        answers
+    }
+
+    /// To be called every second or so: the dead-man switch.
+    pub fn tick(&mut self, now: u64) {
+        if let Some(unlocked) = &self.unlocked {
+            let silent = now.saturating_sub(unlocked.heard);
+            let allowed = unlocked.maintenance.is_some_and(|until| now < until);
+            if silent >= self.limits.silence() && !allowed {
+                let hours = self.limits.silence_hours;
+                self.lock(&format!("the host was silent for {hours} hours"), now);
+            }
+        }
+    }
+
+    /// The keys were opened at the console, and the date confirmed.
+    pub fn unlock(&mut self, opening: &Opening, now: u64) -> Result<(), CoreError> {
+        self.clock = SignerClock::confirmed(opening.time, now);
+        self.failed = None;
+        self.record(Record::Unlocked {
+            time: opening.time.unix(),
+            holders: opening.holders.clone(),
+            executable: opening.executable,
+            policy: self.policy.hash(),
+        })?;
+        self.unlocked = Some(Unlocked {
+            heard: now,
+            signatures: 0,
+            strikes: 0,
+            maintenance: None,
+        });
+        self.take_keys(now)
+    }
+
+    /// Makes this signer the active one: the host follows the highest epoch, and the signer before locks when it hears
+    /// of it.
+    pub fn promote(&mut self, now: u64) -> Result<u32, CoreError> {
+        let epoch = self.memory.epoch() + 1;
+        self.record(Record::Promoted {
+            time: self.clock.time(now).unix(),
+            epoch,
+        })?;
+        Ok(epoch)
+    }
+
+    /// Wipes the keys.
+    pub fn lock(&mut self, reason: &str, now: u64) {
+        self.keys.wipe();
+        self.unlocked = None;
+        if self.memory.locked().is_some() || self.failed.is_some() {
+            return;
+        }
+        tracing::error!(
+            "LOCKED: {reason}. The keys are wiped; they are opened again at the console"
+        );
+        let record = Record::Locked {
+            time: self.clock.time(now).unix(),
+            reason: reason.to_owned(),
+        };
+        if let Err(error) = self.record(record) {
+            self.failed = Some(format!("{reason}; and {error}"));
+        }
+    }
+
+    /// The keys themselves, for whoever opens them.
+    pub const fn keys_mut(&mut self) -> &mut K {
+        &mut self.keys
+    }
+
+    /// What it remembers.
+    pub const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Its journal.
+    pub const fn log(&self) -> &Log<S> {
+        &self.log
+    }
+
+    /// Everything but what lies on the disk is lost, as in a crash.
+    pub fn into_storage(self) -> S {
+        self.log.into_storage()
+    }
+
+    /// Takes keys that are new in the store into use, each with a record in the journal.
+    fn take_keys(&mut self, now: u64) -> Result<(), CoreError> {
+        for (name, reason) in self.keys.reload()? {
+            tracing::error!("the key {name} is in the store but cannot be used: {reason}");
+        }
+        let new: Vec<_> = self
+            .keys
+            .cas()
+            .iter()
+            .map(|ca| {
+                (
+                    ca.name.clone(),
+                    crate::journal_record::hash(ca.certificate.der()),
+                )
+            })
+            .filter(|(name, certificate)| !self.memory.is_in_use(name, certificate))
+            .collect();
+        for (name, certificate) in new {
+            tracing::info!("signing for {name}");
+            self.record(Record::KeyInUse {
+                time: self.clock.time(now).unix(),
+                name,
+                certificate,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes a record, makes it durable, and remembers it.
+    fn record(&mut self, record: Record) -> Result<(), CoreError> {
+        let receipt = self.log.record(&record)?;
+        self.memory.replay(receipt, record);
+        Ok(())
+    }
+
+    /// What must not go on: the disk or the keys have failed.
+    fn fail(&mut self, error: &CoreError, now: u64) {
+        self.keys.wipe();
+        self.unlocked = None;
+        match error {
+            CoreError::Log(_) => {
+                tracing::error!("LOCKED: {error}");
+                self.failed = Some(error.to_string());
+            }
+            _ => self.lock(&error.to_string(), now),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What the signer remembers: requests, serial numbers, revocations, CRLs. All of it comes from the journal.
+
+use std::collections::HashMap;
+
+use pki::crl::Entries;
+use pki::{CrlNumber, Serial, Time};
+use wire::{CrlScope, ListChange, Receipt, RequestId, Revoke};
+
+use crate::journal_record::{Act, Hash, Record};
+use crate::lists::{List, ListError, Lists};
+use crate::revoked::{Known, Revoked};
+
+/// The memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    requests: HashMap<RequestId, Seen>,
+    authorities: HashMap<Hash, Authority>,
+    keys_in_use: HashMap<String, Hash>,
+    latest: Option<Time>,
+    boots: u64,
+    epoch: u32,
+    promoted: bool,
+    locked: Option<String>,
+    replicated: journal::Position,
+}
+
+/// All about one Name of a CA.
+#[derive(Debug, Default)]
+pub struct Authority {
+    /// The serial numbers used, and when the certificate ends where the signer knows.
+    serials: HashMap<Serial, Option<Time>>,
+    /// What is revoked.
+    pub revoked: Revoked,
+    lists: HashMap<CrlScope, Lists>,
+}
+
+/// What is known about a request when it arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// Nothing.
+    Nothing,
+    /// There is an intent on record, from before a crash: it is to be done now.
+    Intent(Box<Act>),
+    /// It was answered, by the record of this number.
+    Answered(u64),
+    /// The id belongs to a request of other content.
+    OtherContent,
+}
+
+#[derive(Debug)]
+struct Seen {
+    digest: Hash,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Intent(Box<Act>),
+    Answered(u64),
+}
+
+impl Memory {
+    /// Takes over a record of the journal.
+    pub fn replay(&mut self, receipt: Receipt, record: Record) {
+        if let Some(time) = record.time() {
+            self.latest = self.latest.max(Some(Time::from_unix(time)));
+        }
+        match record {
+            Record::Created { .. } => {}
+            Record::Session { .. } => {}
+            Record::Started { .. } => self.boots += 1,
+            Record::CaCertificate {
+                authority, serial, ..
+            } => self.use_serial(authority, &serial, None),
+            Record::KeyInUse {
+                name, certificate, ..
+            } => {
+                self.keys_in_use.insert(name, certificate);
+            }
+            Record::Intent {
+                id, digest, act, ..
+            } => self.intend(id, digest, act),
+            Record::Signed { id, .. } => self.answered(id, receipt.sequence),
+            Record::Refused { id, digest, .. } => self.refused(id, digest, receipt.sequence),
+            Record::Revoked {
+                id,
+                digest,
+                authority,
+                revoke,
+                ..
+            } => self.revoke(id, digest, authority, &revoke, receipt.sequence),
+            Record::Unlocked { .. } => self.locked = None,
+            Record::Locked { reason, .. } => self.locked = Some(reason),
+            Record::Promoted { epoch, .. } => {
+                self.epoch = self.epoch.max(epoch);
+                self.promoted = true;
+            }
+            Record::Replicated { record, .. } => self.replicate(receipt, &record),
+        }
+    }
+
+    /// What is known about a request.
+    pub fn earlier(&self, id: &RequestId, digest: &Hash) -> Earlier {
+        match self.requests.get(id) {
+            None => Earlier::Nothing,
+            Some(seen) if seen.digest != *digest => Earlier::OtherContent,
+            Some(seen) => match &seen.stage {
+                Stage::Intent(act) => Earlier::Intent(act.clone()),
+                Stage::Answered(sequence) => Earlier::Answered(*sequence),
+            },
+        }
+    }
+
+    /// The number of the record that answers a request, if there is one.
+    pub fn answer(&self, id: &RequestId) -> Option<u64> {
+        match self.requests.get(id)?.stage {
+            Stage::Answered(sequence) => Some(sequence),
+            Stage::Intent(_) => None,
+        }
+    }
+
+    /// An act is going to be done: its serial or CRL number is used up.
+    pub fn intend(&mut self, id: RequestId, digest: Hash, act: Act) {
+        match &act {
+            Act::Certificate {
+                authority,
+                serial,
+                not_after,
+                ..
+            } => self.use_serial(*authority, serial, Some(Time::from_unix(*not_after))),
+            Act::Crl {
+                authority,
+                scope,
+                number,
+                this_update,
+                entries,
+                ..
+            } => {
+                let authority = self.authorities.entry(*authority).or_default();
+                let this_update = Time::from_unix(*this_update);
+                // It was judged before it was written.
+                if let Ok(number) = CrlNumber::from_be_bytes(number)
+                    && let Ok(entries) = authority.changed(scope, entries, this_update)
+                {
+                    let list = List {
+                        number,
+                        this_update,
+                        entries,
+                        count: authority.revoked.count(),
+                    };
+                    authority.lists.entry(scope.clone()).or_default().push(list);
+                }
+            }
+        }
+        let stage = Stage::Intent(Box::new(act));
+        self.requests.insert(id, Seen { digest, stage });
+    }
+
+    /// An act was done.
+    pub fn answered(&mut self, id: RequestId, sequence: u64) {
+        if let Some(seen) = self.requests.get_mut(&id) {
+            seen.stage = Stage::Answered(sequence);
+        }
+    }
+
+    /// A request was refused.
+    pub fn refused(&mut self, id: RequestId, digest: Hash, sequence: u64) {
+        let stage = Stage::Answered(sequence);
+        self.requests.insert(id, Seen { digest, stage });
+    }
+
+    /// Revocations came.
+    pub fn revoke(
+        &mut self,
+        id: RequestId,
+        digest: Hash,
+        authority: Hash,
+        revoke: &Revoke,
+        sequence: u64,
+    ) {
+        let revoked = &mut self.authorities.entry(authority).or_default().revoked;
+        // They were judged before they were written.
+        let known = revoke.revocations.iter().flat_map(Known::read);
+        known.for_each(|known| revoked.add(known));
+        self.refused(id, digest, sequence);
+    }
+
+    /// Of a standby: a record of the active signer's journal, of which this one has a copy in the record of `receipt`.
+    pub fn replicate(&mut self, receipt: Receipt, octets: &[u8]) {
+        self.replicated = self.replicated_after(octets);
+        match Record::decode(octets) {
+            // About the other signer's own keys and console; and what cannot be read was written by a newer version,
+            // which `Core` refuses before it is written here.
+            Ok(
+                Record::Locked { .. }
+                | Record::Unlocked { .. }
+                | Record::KeyInUse { .. }
+                | Record::Started { .. },
+            )
+            | Err(_) => {}
+            Ok(Record::Promoted { epoch, .. }) => self.epoch = self.epoch.max(epoch),
+            Ok(record) => self.replay(receipt, record),
+        }
+    }
+
+    /// Where the active signer's journal would stand after one more record.
+    pub fn replicated_after(&self, octets: &[u8]) -> journal::Position {
+        match self.replicated.sequence {
+            0 => journal::Position::start(crate::log::FIRST_LINE).after(octets),
+            _ => self.replicated.after(octets),
+        }
+    }
+
+    /// How far the active signer's journal is here.
+    pub const fn replicated(&self) -> journal::Position {
+        self.replicated
+    }
+
+    /// Whether it was never made the active signer: it follows another one.
+    pub const fn is_standby(&self) -> bool {
+        !self.promoted
+    }
+
+    /// The highest promotion epoch in the journal.
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// How often it was started.
+    pub const fn boots(&self) -> u64 {
+        self.boots
+    }
+
+    /// Why it is locked, if it is.
+    pub fn locked(&self) -> Option<&str> {
+        self.locked.as_deref()
+    }
+
+    /// Whether an authority has used this serial number, and when its certificate ends where that is known.
+    pub fn serial(&self, authority: &Hash, serial: &Serial) -> Option<Option<Time>> {
+        let authority = self.authorities.get(authority)?;
+        authority.serials.get(serial).copied()
+    }
+
+    /// What is known about an authority, if anything is.
+    pub fn authority(&self, authority: &Hash) -> Option<&Authority> {
+        self.authorities.get(authority)
+    }
+
+    /// The newest list of a scope.
+    pub fn last_list(&self, authority: &Hash, scope: &CrlScope) -> Option<&List> {
+        let authority = self.authorities.get(authority)?;
+        authority.lists.get(scope)?.last()
+    }
+
+    /// Whether the journal says that this key, with this certificate, is in use.
+    pub fn is_in_use(&self, name: &str, certificate: &Hash) -> bool {
+        self.keys_in_use.get(name) == Some(certificate)
+    }
+
+    /// The latest time in the journal; the clock must not be before it.
+    pub const fn latest(&self) -> Option<Time> {
+        self.latest
+    }
+
+    fn use_serial(&mut self, authority: Hash, serial: &[u8], not_after: Option<Time>) {
+        // What is on record was a serial number when it was written.
+        if let Ok(serial) = Serial::from_be_bytes(serial) {
+            let authority = self.authorities.entry(authority).or_default();
+            authority.serials.insert(serial, not_after);
+        }
+    }
+}
+
+impl Authority {
+    /// The entries of the next CRL of this scope, as `change` describes them.
+    pub fn changed(
+        &self,
+        scope: &CrlScope,
+        change: &ListChange,
+        this_update: Time,
+    ) -> Result<Entries, ListError> {
+        let none = Lists::default();
+        let last = |scope| self.lists.get(scope).and_then(Lists::last);
+        let complete = last(&CrlScope::Complete).map(|list| &list.entries);
+        let lists = self.lists.get(scope).unwrap_or(&none);
+        lists.changed(scope, change, &self.revoked, complete, this_update)
+    }
+
+    /// The lists of a scope, if there are any.
+    pub fn lists(&self, scope: &CrlScope) -> Option<&Lists> {
+        self.lists.get(scope)
+    }
+}
