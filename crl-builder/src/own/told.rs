@@ -68,12 +68,9 @@ impl Told {
     ) -> Result<(), Failure> {
         match self.as_of {
             Some(as_of) => {
-                let mut from = as_of.min(until);
-                while from < until {
-                    let to = until.min(from + EVENTS);
+                for (from, to) in stretches(as_of, until) {
                     let revoked = ledger.revocations_between(&issuer.name, from, to).await?;
                     send(signer, &issuer.name, &revoked).await?;
-                    from = to;
                     self.as_of = Some(to);
                 }
             }
@@ -134,8 +131,7 @@ impl Told {
         let mut left = Vec::new();
         if ledger.count_revocations(issuer, until).await? != entries.len() as u64 {
             let on_it: HashSet<Serial> = entries.iter().map(|entry| entry.serial).collect();
-            for from in (0..until).step_by(EVENTS as usize) {
-                let to = until.min(from + EVENTS);
+            for (from, to) in stretches(0, until) {
                 let revoked = ledger.revocations_between(issuer, from, to).await?;
                 let gone = revoked.iter().filter(|one| !on_it.contains(&one.serial));
                 left.extend(gone.map(|one| octets(&one.serial)));
@@ -162,8 +158,7 @@ impl Told {
             return Ok(());
         }
         let mut digest = RevokedDigest::default();
-        for from in (0..until).step_by(EVENTS as usize) {
-            let to = until.min(from + EVENTS);
+        for (from, to) in stretches(0, until) {
             for revoked in ledger.revocations_between(name, from, to).await? {
                 digest.add(&message(&revoked));
             }
@@ -182,8 +177,7 @@ impl Told {
                 }
             }
         }
-        for from in (0..until).step_by(EVENTS as usize) {
-            let to = until.min(from + EVENTS);
+        for (from, to) in stretches(0, until) {
             let mut lacking = ledger.revocations_between(name, from, to).await?;
             for one in &lacking {
                 if let Some(told) = known
@@ -216,6 +210,12 @@ impl Told {
         self.differs = false;
         Ok(())
     }
+}
+
+/// The events after `from` and up to `until`, in stretches that are read at once.
+fn stretches(from: u64, until: u64) -> impl Iterator<Item = (u64, u64)> {
+    let begins = (from..until).step_by(EVENTS as usize);
+    begins.map(move |begin| (begin, until.min(begin + EVENTS)))
 }
 
 /// Tells revocations in their order, those of one actor, ground and case together.

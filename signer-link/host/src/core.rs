@@ -35,7 +35,7 @@ use self::outbox::{ActState, Outbox};
 use self::queue::{LaneKey, Origin, Place, Queue};
 use self::session::{Flight, Session};
 
-pub use self::archive::{SIGNER_JOURNAL, file_name as archive_file_name};
+pub use self::archive::file_name as archive_file_name;
 pub use self::directory::{Directory, DiskDirectory};
 pub use self::outbox::OutboxError;
 pub use self::queue::Class;

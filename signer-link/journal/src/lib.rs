@@ -29,6 +29,9 @@ pub use storage::{DiskFile, Storage};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
+/// What a signer's journal begins with, and its archive: the two have the same records and the same chain.
+pub const SIGNER_JOURNAL: &str = "avouch-signer-journal 1";
+
 /// SHA-256 of something.
 pub type Hash = [u8; 32];
 

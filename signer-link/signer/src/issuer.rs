@@ -3,8 +3,6 @@
 use keystore::SigningKey;
 use pki::{Certificate, KeyUsage};
 
-use crate::journal_record::{Hash, hash};
-
 /// A CA that the signer signs for.
 #[derive(Debug)]
 pub struct Issuer {
@@ -66,10 +64,5 @@ impl Issuer {
     /// Its key.
     pub const fn key(&self) -> &SigningKey {
         &self.key
-    }
-
-    /// Whose serial and CRL numbers it uses: two CA certificates of one Name are one issuer.
-    pub fn authority(&self) -> Hash {
-        hash(self.certificate.subject().as_der())
     }
 }

@@ -2,13 +2,10 @@
 
 use std::path::Path;
 
-use journal::{DiskFile, Journal, JournalError, Position, Storage};
+use journal::{DiskFile, Journal, JournalError, Position, SIGNER_JOURNAL, Storage};
 use wire::Receipt;
 
 use crate::journal_record::Record;
-
-/// What a signer's journal begins with, and its archive.
-pub const FIRST_LINE: &str = "avouch-signer-journal 1";
 
 /// The journal, open for writing.
 #[derive(Debug)]
@@ -37,7 +34,11 @@ pub enum LogError {
 impl Log {
     /// Makes a new journal with its first record.
     pub fn create(path: &Path, first: &Record) -> Result<Self, LogError> {
-        Ok(Self(Journal::create(path, FIRST_LINE, &first.encode())?))
+        Ok(Self(Journal::create(
+            path,
+            SIGNER_JOURNAL,
+            &first.encode(),
+        )?))
     }
 
     /// Opens a journal and hands every record to `replay`.
@@ -59,7 +60,7 @@ impl<S: Storage> Log<S> {
             Journal::read_in(
                 storage,
                 name,
-                FIRST_LINE,
+                SIGNER_JOURNAL,
                 |position, octets| match Record::decode(&octets) {
                     Ok(record) => replay(receipt(position), record),
                     Err(reason) => {
@@ -78,7 +79,7 @@ impl<S: Storage> Log<S> {
         Ok(Self(Journal::begin(
             storage,
             name,
-            FIRST_LINE,
+            SIGNER_JOURNAL,
             &first.encode(),
         )?))
     }
@@ -115,7 +116,7 @@ impl<S: Storage> Log<S> {
 
     /// Whether the chain stands so after that many records.
     pub fn contains(&self, receipt: &Receipt) -> bool {
-        let position = self.0.position(receipt.sequence, FIRST_LINE);
+        let position = self.0.position(receipt.sequence, SIGNER_JOURNAL);
         position.is_some_and(|position| position.head == receipt.head)
     }
 

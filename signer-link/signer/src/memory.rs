@@ -206,7 +206,7 @@ impl Memory {
     /// Where the active signer's journal would stand after one more record.
     pub fn replicated_after(&self, octets: &[u8]) -> journal::Position {
         match self.replicated.sequence {
-            0 => journal::Position::start(crate::log::FIRST_LINE).after(octets),
+            0 => journal::Position::start(journal::SIGNER_JOURNAL).after(octets),
             _ => self.replicated.after(octets),
         }
     }

@@ -2,14 +2,11 @@
 
 use std::io;
 
-use journal::{Journal, JournalError, Position};
+use journal::{Journal, JournalError, Position, SIGNER_JOURNAL};
 use wire::{LogRecord, Receipt, limits};
 
 use super::directory::Directory;
 use super::settings::Millis;
-
-/// The first line of a signer's journal, and so of its archive: both have the same chain.
-pub const SIGNER_JOURNAL: &str = "avouch-signer-journal 1";
 
 /// After a write that failed.
 const TRY_AGAIN: Millis = 5_000;

@@ -72,7 +72,7 @@ fn the_log_is_archived_with_its_chain_and_acknowledged() {
     let mut records = Vec::new();
     let mut disk = world.disk.copy();
     let file = signer_host::core::Directory::open(&mut disk, "signer-log-17").unwrap();
-    let first_line = signer_host::core::SIGNER_JOURNAL;
+    let first_line = journal::SIGNER_JOURNAL;
     let archive = journal::Journal::read_in(file, "archive".to_owned(), first_line, |_, record| {
         records.push(record);
     })

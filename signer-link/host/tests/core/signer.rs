@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use journal::Position;
+use journal::SIGNER_JOURNAL;
 use pki::Time;
-use signer_host::core::SIGNER_JOURNAL;
 use wire::{
     FromHost, FromSigner, Hello, LogRecord, Mode, Operation, Outcome, Receipt, RefusalCode,
     Refused, Reply, Request, RequestId, SignedResult, Status,
