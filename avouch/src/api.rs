@@ -113,6 +113,8 @@ pub(crate) struct IssueRequest<'a> {
     pub(crate) hash: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) days: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) evidence_sha256: Option<String>,
     pub(crate) actor: &'a str,
 }
 

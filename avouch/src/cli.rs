@@ -71,6 +71,9 @@ pub(crate) enum Command {
     /// Check the records
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// See how the signer is, what it did, and what its standby would need to take over
+    #[command(subcommand)]
+    Signer(SignerCommand),
     /// The persons of whom two together may do what one may not
     #[command(subcommand)]
     Operator(OperatorCommand),
@@ -179,6 +182,11 @@ pub(crate) struct IssueOptions {
     /// Days of validity, at most what the profile allows
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) days: Option<u32>,
+
+    /// What shows that the names were verified; its SHA-256 goes into the ledger and into the signer's log, the file
+    /// itself is yours to keep
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: Option<PathBuf>,
 
     /// Write the certificate to this file as PEM
     #[arg(long, value_name = "FILE")]
@@ -292,7 +300,10 @@ pub(crate) struct ExplainOptions {
 #[command(after_help = "\
 Examples:
   avouch status
-  avouch status --json")]
+  avouch status --json
+
+Under `responder`: how long the certificate of the key that signs OCSP answers lasts, and so how long there
+are new answers when no signer can be reached. CRLs last as `time left` beside them says.")]
 pub(crate) struct StatusOptions {}
 
 #[derive(Debug, Args)]
@@ -545,8 +556,87 @@ fn refusal(text: &str) -> Result<String, String> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Check the hash chain over every record of the ledger
-    Verify,
+    /// Check the ledger's hash chain, the signers' logs, and that the two agree
+    Verify(VerifyOptions),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch audit verify
+  avouch audit verify --checkpoints /media/safe/avouch-checkpoints --json
+
+Three things are checked. The ledger: every audit record is chained to the one before, and covers every
+certificate, revocation and event. The log of each signer, as signer-host archives it: every record is
+chained to the one before. And that the two agree: every certificate and CRL in the ledger was signed by a
+signer, with that content, and nothing was signed that the ledger does not know. Certificates of a CA taken
+over, and what is just being signed, are counted apart.
+
+Whoever can write to this machine can cut off the end of a chain, or write all of it anew. Keep
+--checkpoints elsewhere: each run that finds no fault adds to that file how long the chains are and their
+last hashes, and each run compares them with what it finds.
+
+Each difference is named, with the issuer, the serial number and the record of the signer's log; the exit
+code is then 1. It can run while everything else does.")]
+pub(crate) struct VerifyOptions {
+    /// A file with the ends of the chains at earlier runs; made when it is not there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoints: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SignerCommand {
+    /// How each signer and its cable is, what waits for it, and what it refused
+    #[command(after_help = "\
+Examples:
+  avouch signer state
+  avouch signer state --json
+
+What the signer says of itself is as old as its last answer to signer-host, a few seconds. A signer is active
+when it signs; suspended while something is missing that comes back by itself (the host, the clock, the
+archive of its log); sealed until it is unlocked, and locked until it is started and unlocked again, both at
+its own console. No command here can unlock it.
+
+What the signer refused is not sent again by itself; each with its reason, for a day. Why others' requests
+were refused is shown to root, to the user of signer-host, and to whoever may `operate` the signer.")]
+    State,
+    /// Read the log of what each signer did, as it is archived here
+    Log(SignerLogOptions),
+    /// How far the standby is, and what to do at its console to let it take over
+    #[command(after_help = "\
+Examples:
+  avouch signer standby
+
+A standby has the same CA keys and follows the active signer's log over a cable of its own. Only its own
+console makes it the active one; this command tells what it would need, and what to say there.")]
+    Standby,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch signer log --last 20
+  avouch signer log --from 1 --signer 1
+  avouch signer log --from 5000 --to 6000 --json
+
+One line for each record, with its number; with --json one JSON object for each, one a line. The chain is
+checked on the way; the exit code is 1 where it breaks. `avouch audit verify` compares the log with the ledger.")]
+pub(crate) struct SignerLogOptions {
+    /// The first record to show
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) from: u64,
+
+    /// The last record to show (default: all)
+    #[arg(long, value_name = "N")]
+    pub(crate) to: Option<u64>,
+
+    /// Only so many, those at the end
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "to"], value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) last: Option<u64>,
+
+    /// The signer's id (default: the only one, or the one with the lowest id)
+    #[arg(long, value_name = "ID")]
+    pub(crate) signer: Option<u8>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -31,6 +31,23 @@ pub(crate) fn span(seconds: i64) -> String {
     format!("{sign}{text}")
 }
 
+/// Text of others without what a terminal obeys, or what turns the order of letters round.
+pub(crate) fn printable(text: &str) -> String {
+    let is_obeyed = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|letter| {
+            if is_obeyed(letter) {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect()
+}
+
 /// A measured time: `340 ms`, `2.1 s`.
 pub(crate) fn took(duration: Duration) -> String {
     match duration.as_millis() {
@@ -49,6 +66,10 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1_000), "1,000");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(
+            printable("Jiří\u{1b}[2J\u{202e}x"),
+            "Jiří\u{fffd}[2J\u{fffd}x"
+        );
         assert_eq!(span(5), "5 s");
         assert_eq!(span(720), "12 min");
         assert_eq!(span(7_260), "2 h 1 min");

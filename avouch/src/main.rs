@@ -18,6 +18,7 @@ mod progress;
 mod publications;
 mod records;
 mod shipped;
+mod signer_log;
 mod table;
 mod up;
 
@@ -28,6 +29,7 @@ use clap::Parser;
 
 use crate::cli::{
     AuditCommand, Cli, Command, CrlCommand, DrillCommand, ImportCommand, OperatorCommand,
+    SignerCommand,
 };
 use crate::data_dir::DataDir;
 use crate::outcome::{EX_USAGE, Failure, Outcome};
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
     match runtime.block_on(run(&cli)) {
         Ok(outcome) => {
             outcome.print(cli.json);
-            ExitCode::SUCCESS
+            outcome.code()
         }
         Err(error) => outcome::fail(&error, cli.json),
     }
@@ -90,6 +92,11 @@ async fn run(cli: &Cli) -> Result<Outcome> {
         Command::Crl(CrlCommand::Allow(options)) => {
             commands::operator::allow_crl(&data, options).await
         }
+        Command::Signer(SignerCommand::State) => commands::signer::state(&data).await,
+        Command::Signer(SignerCommand::Log(options)) => {
+            commands::signer::log(&data, options, cli.json)
+        }
+        Command::Signer(SignerCommand::Standby) => commands::signer::standby(&data).await,
         Command::FetchCrl(options) => commands::fetch_crl::fetch_crl(options).await,
         Command::Import(ImportCommand::Ca(options)) => {
             commands::import_ca::import(&data, options).await
@@ -97,6 +104,8 @@ async fn run(cli: &Cli) -> Result<Outcome> {
         Command::Drill(DrillCommand::MassRevoke(options)) => {
             commands::drill::mass_revoke(&data, options).await
         }
-        Command::Audit(AuditCommand::Verify) => commands::audit::verify(&data).await,
+        Command::Audit(AuditCommand::Verify(options)) => {
+            commands::audit::verify(&data, options).await
+        }
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Outcome {
     pub(crate) json: Value,
     /// Without: these lines on standard output.
     pub(crate) text: String,
+    /// Whether what was looked at is as it must be; else the exit code is 1.
+    pub(crate) holds: bool,
 }
 
 impl Outcome {
@@ -19,6 +21,15 @@ impl Outcome {
         Self {
             json,
             text: text.into(),
+            holds: true,
+        }
+    }
+
+    /// The command did its work, and what it looked at is not as it must be.
+    pub(crate) fn fault(json: Value, text: impl Into<String>) -> Self {
+        Self {
+            holds: false,
+            ..Self::new(json, text)
         }
     }
 
@@ -27,7 +38,12 @@ impl Outcome {
         Self {
             json: Value::Null,
             text: String::new(),
+            holds: true,
         }
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(u8::from(!self.holds))
     }
 
     pub(crate) fn print(&self, as_json: bool) {

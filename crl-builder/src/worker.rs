@@ -262,7 +262,14 @@ impl<S: Signer> Worker<S> {
             self.thorough_at = None;
             return Err(error.into());
         }
-        let Built { lists, crls } = built;
+        let Built {
+            lists,
+            crls,
+            lost_base,
+        } = built;
+        if lost_base {
+            self.bases = Bases::default();
+        }
         let as_of = lists.as_of;
         let crl = &crls[0].crl;
         if thorough {

@@ -42,11 +42,11 @@ use pki::{Clock, CrlNumber, Serial, Time};
 pub use audit::{AuditFault, AuditRecord, AuditSummary};
 pub use error::LedgerError;
 pub use model::{
-    CertificateRecord, Change, ChangeKind, Counts, CrlAllowance, CrlPolicy, CrlRecord, CrlRow,
-    CrlScope, FollowSummary, Followed, Ground, ImportSummary, ImportedCertificate, ImportedStatus,
-    Issuer, IssuerPolicy, IssuerUpdate, KeyPlace, NoncePolicy, OcspPolicy, Operator, Origin,
-    Reservation, Revocation, RevocationRequest, RevokedCertificate, SourceCrl, SourcePolicy,
-    SourceRecord, StatusRow, Subjects,
+    CertificateRecord, CertificateRow, CertificateState, Change, ChangeKind, Counts, CrlAllowance,
+    CrlPolicy, CrlRecord, CrlRow, CrlScope, FollowSummary, Followed, Ground, ImportSummary,
+    ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate, KeyPlace, NoncePolicy,
+    OcspPolicy, Operator, Origin, Reservation, Revocation, RevocationRequest, RevokedCertificate,
+    SourceCrl, SourcePolicy, SourceRecord, StatusRow, Subjects,
 };
 pub use sqlite::SqliteStore;
 pub use store::{Answer, Store};
@@ -390,6 +390,39 @@ impl Ledger {
         number: &CrlNumber,
     ) -> Result<Option<CrlRecord>, LedgerError> {
         self.store.numbered_crl(issuer, number).await
+    }
+}
+
+/// Comparing with the signer's log.
+impl Ledger {
+    /// Every certificate of an issuer in the order of serial numbers, those after `after` and at most `limit`: issued,
+    /// taken over, waiting for the signer, or given up.
+    pub async fn certificate_rows(
+        &self,
+        issuer: &str,
+        after: Option<Serial>,
+        limit: u32,
+    ) -> Result<Vec<CertificateRow>, LedgerError> {
+        self.store.certificate_rows(issuer, after, limit).await
+    }
+
+    /// One of them.
+    pub async fn certificate_row(
+        &self,
+        issuer: &str,
+        serial: &Serial,
+    ) -> Result<Option<CertificateRow>, LedgerError> {
+        self.store.certificate_row(issuer, serial).await
+    }
+
+    /// Every CRL of an issuer that was recorded, by scope and number, those after `after` and at most `limit`.
+    pub async fn crl_records(
+        &self,
+        issuer: &str,
+        after: Option<&(CrlScope, CrlNumber)>,
+        limit: u32,
+    ) -> Result<Vec<CrlRecord>, LedgerError> {
+        self.store.crl_records(issuer, after, limit).await
     }
 }
 

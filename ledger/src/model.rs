@@ -7,6 +7,7 @@ mod crl;
 mod issuer;
 mod policy;
 mod revocation;
+mod signature;
 mod source;
 
 pub use allowance::{CrlAllowance, Operator};
@@ -19,4 +20,5 @@ pub use crl::{CrlRecord, CrlRow, CrlScope};
 pub use issuer::{Issuer, IssuerUpdate, Origin};
 pub use policy::{CrlPolicy, IssuerPolicy, KeyPlace, NoncePolicy, OcspPolicy, Subjects};
 pub use revocation::{Ground, Revocation, RevocationRequest, RevokedCertificate};
+pub use signature::{CertificateRow, CertificateState};
 pub use source::{FollowSummary, Followed, SourceCrl, SourcePolicy, SourceRecord};

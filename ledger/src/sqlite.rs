@@ -18,6 +18,7 @@ mod operators;
 mod reservations;
 mod revocations;
 mod rows;
+mod signatures;
 mod sources;
 mod write;
 
@@ -31,9 +32,9 @@ use sqlx::SqlitePool;
 use crate::audit::{AuditRecord, AuditSummary};
 use crate::error::LedgerError;
 use crate::model::{
-    CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, FollowSummary, Followed,
-    ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
-    RevocationRequest, RevokedCertificate, SourceRecord, StatusRow,
+    CertificateRecord, CertificateRow, Change, Counts, CrlAllowance, CrlRecord, CrlRow, CrlScope,
+    FollowSummary, Followed, ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator,
+    Reservation, Revocation, RevocationRequest, RevokedCertificate, SourceRecord, StatusRow,
 };
 use crate::store::{Answer, Store};
 
@@ -284,6 +285,32 @@ impl Store for SqliteStore {
         number: &'a CrlNumber,
     ) -> Answer<'a, Option<CrlRecord>> {
         Box::pin(crls::numbered(self, issuer, number))
+    }
+
+    fn certificate_rows<'a>(
+        &'a self,
+        issuer: &'a str,
+        after: Option<Serial>,
+        limit: u32,
+    ) -> Answer<'a, Vec<CertificateRow>> {
+        Box::pin(signatures::certificates(self, issuer, after, limit))
+    }
+
+    fn certificate_row<'a>(
+        &'a self,
+        issuer: &'a str,
+        serial: &'a Serial,
+    ) -> Answer<'a, Option<CertificateRow>> {
+        Box::pin(signatures::one_certificate(self, issuer, serial))
+    }
+
+    fn crl_records<'a>(
+        &'a self,
+        issuer: &'a str,
+        after: Option<&'a (CrlScope, CrlNumber)>,
+        limit: u32,
+    ) -> Answer<'a, Vec<CrlRecord>> {
+        Box::pin(signatures::crls(self, issuer, after, limit))
     }
 
     fn add_operator<'a>(

@@ -14,9 +14,9 @@ use pki::{CrlNumber, Serial, Time};
 use crate::audit::{AuditRecord, AuditSummary};
 use crate::error::LedgerError;
 use crate::model::{
-    CertificateRecord, Change, Counts, CrlAllowance, CrlRecord, CrlRow, FollowSummary, Followed,
-    ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator, Reservation, Revocation,
-    RevocationRequest, RevokedCertificate, SourceRecord, StatusRow,
+    CertificateRecord, CertificateRow, Change, Counts, CrlAllowance, CrlRecord, CrlRow, CrlScope,
+    FollowSummary, Followed, ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator,
+    Reservation, Revocation, RevocationRequest, RevokedCertificate, SourceRecord, StatusRow,
 };
 
 /// What a store's operation returns.
@@ -171,6 +171,27 @@ pub trait Store: fmt::Debug + Send + Sync {
         issuer: &'a str,
         number: &'a CrlNumber,
     ) -> Answer<'a, Option<CrlRecord>>;
+
+    /// Every certificate of an issuer in the order of serial numbers, after `after`.
+    fn certificate_rows<'a>(
+        &'a self,
+        issuer: &'a str,
+        after: Option<Serial>,
+        limit: u32,
+    ) -> Answer<'a, Vec<CertificateRow>>;
+    /// One of them.
+    fn certificate_row<'a>(
+        &'a self,
+        issuer: &'a str,
+        serial: &'a Serial,
+    ) -> Answer<'a, Option<CertificateRow>>;
+    /// Every CRL that was recorded, by scope and number, after `after`.
+    fn crl_records<'a>(
+        &'a self,
+        issuer: &'a str,
+        after: Option<&'a (CrlScope, CrlNumber)>,
+        limit: u32,
+    ) -> Answer<'a, Vec<CrlRecord>>;
 
     /// Adds an operator.
     fn add_operator<'a>(

@@ -14,5 +14,5 @@ pub mod system;
 pub use crl_server::CrlServer;
 pub use faked_edge::FakedEdge;
 pub use old_ca::OldCa;
-pub use program::{Finished, program, repository, wait_for};
+pub use program::{Finished, program, repository, wait_for, wait_within};
 pub use system::System;

@@ -98,13 +98,16 @@ pub fn program<S: AsRef<OsStr>>(
 /// Waits until the condition holds; gives up after a minute. What it asks is itself slow (a program or a
 /// request), so nothing else slows the loop.
 #[track_caller]
-pub fn wait_for(mut condition: impl FnMut() -> bool) {
+pub fn wait_for(condition: impl FnMut() -> bool) {
+    wait_within(Duration::from_secs(60), condition);
+}
+
+/// The same with another patience.
+#[track_caller]
+pub fn wait_within(patience: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "it never came true"
-        );
+        assert!(start.elapsed() < patience, "it never came true");
         std::thread::yield_now();
     }
 }

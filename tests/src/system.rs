@@ -40,18 +40,33 @@ impl System {
         Self::within(folder).started(hierarchy)
     }
 
+    /// Starts with what `prepare` has made for this base URL in the directory; it gives the hierarchy. Before anything runs,
+    /// `configure` may change what `avouch init` wrote.
+    pub fn start_prepared(
+        prepare: impl FnOnce(&Self, &str) -> PathBuf,
+        configure: impl FnOnce(&Self),
+    ) -> Self {
+        Self::prepared().configured(prepare, configure)
+    }
+
     fn started(self, hierarchy: &str) -> Self {
-        let mut system = self;
-        let file = repository().join(hierarchy);
+        self.configured(|_, _| repository().join(hierarchy), |_| {})
+    }
+
+    fn configured(
+        mut self,
+        prepare: impl FnOnce(&Self, &str) -> PathBuf,
+        configure: impl FnOnce(&Self),
+    ) -> Self {
         // A port that was free a moment ago: the URLs in certificates must name it before anything listens.
         let port = free_port();
         let base_url = format!("http://127.0.0.1:{port}/");
-        let file = file.to_str().expect("paths here are text").to_owned();
-        system
-            .avouch(&["init", "--hierarchy", &file, "--base-url", &base_url])
-            .ok();
-        system.up(&format!("127.0.0.1:{port}"));
-        system
+        let file = prepare(&self, &base_url);
+        let arguments = ["init", "--hierarchy", path(&file), "--base-url", &base_url];
+        self.avouch(&arguments).ok();
+        configure(&self);
+        self.up(&format!("127.0.0.1:{port}"));
+        self
     }
 
     /// Starts as a user's first command does: the demo.
@@ -202,6 +217,17 @@ impl System {
             })
     }
 
+    /// The metrics of a daemon that has announced its admin listener.
+    #[track_caller]
+    pub fn metrics(&self, daemon: &str) -> String {
+        let path = self.data().join("run").join(format!("{daemon}.json"));
+        let state = std::fs::read(path).expect("the daemon announced itself");
+        let state: Value = serde_json::from_slice(&state).expect("JSON");
+        let admin = state["admin"].as_str().expect("an admin listener");
+        let answer = crate::clients::curl(self, &format!("{admin}metrics"), &[]);
+        String::from_utf8_lossy(&answer.body).into_owned()
+    }
+
     /// Makes a key and a CSR with openssl; gives the path of the CSR. `options` are those of
     /// `openssl req -newkey`.
     #[track_caller]
@@ -279,11 +305,16 @@ impl System {
     pub fn revoke_serial_of(&self, certificate: &Path, issuer: &str) -> Value {
         let text = std::fs::read_to_string(certificate).expect("a certificate");
         let certificate = pki::Certificate::from_pem(&text).expect("a certificate");
-        let serial = certificate.serial().to_string();
+        self.revoke_number(&certificate.serial().to_string(), issuer)
+    }
+
+    /// Revokes the certificate of this serial number, as support would, and waits until the edge shows it.
+    #[track_caller]
+    pub fn revoke_number(&self, serial: &str, issuer: &str) -> Value {
         self.avouch(&[
             "revoke",
             "--serial",
-            &serial,
+            serial,
             "--issuer",
             issuer,
             "--ground",

@@ -28,6 +28,7 @@ pub(crate) async fn issue(data: &DataDir, options: &IssueOptions) -> Result<Outc
         csr: &csr,
         hash: options.hash.map(|hash| hash.name()),
         days: options.days,
+        evidence_sha256: evidence(options)?,
         actor: &operator::actor(),
     };
     let issued = Api::of(data)?.issue(&request).await?;
@@ -87,6 +88,17 @@ async fn until_answered(
 
 /// How long the edge may take before the command ends without its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The hash of the file that shows how the names were verified.
+fn evidence(options: &IssueOptions) -> Result<Option<String>> {
+    let Some(path) = &options.evidence else {
+        return Ok(None);
+    };
+    let octets = data_dir::read(path)?;
+    Ok(Some(hex::encode(
+        pki::HashAlgorithm::Sha256.digest(&octets),
+    )))
+}
 
 fn csr_pem(options: &IssueOptions) -> Result<String> {
     let labels = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];

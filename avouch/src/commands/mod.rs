@@ -11,4 +11,5 @@ pub(crate) mod issue;
 pub(crate) mod operator;
 pub(crate) mod policy;
 pub(crate) mod revoke;
+pub(crate) mod signer;
 pub(crate) mod status;

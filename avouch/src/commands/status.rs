@@ -1,8 +1,10 @@
 //! `avouch status`: every issuer with its OCSP answers and its CRL, and which daemon runs.
 
+use std::fs;
+use std::io;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use ledger::{Issuer, Ledger};
 use pki::{Clock, SystemClock, Time};
 use publication::Manifest;
@@ -58,6 +60,8 @@ struct IssuerStatus {
     revoked: u64,
     ocsp: Option<Published>,
     crl: Option<Published>,
+    /// When the last responder certificate ends: so long there are new answers without a signer.
+    responder_until: Option<Time>,
     problems: Vec<String>,
 }
 
@@ -108,6 +112,10 @@ impl IssuerStatus {
             crl.count.get_or_insert(last.entries);
         }
         problems.extend(source_problem(ledger, issuer, now).await?);
+        let responder_until = responder_until(data, &issuer.name).unwrap_or_else(|error| {
+            problems.push(format!("responder of {}: {error:#}", issuer.name));
+            None
+        });
         Ok(Self {
             name: issuer.name.clone(),
             signs: issuer.signs,
@@ -115,6 +123,7 @@ impl IssuerStatus {
             revoked: counts.revoked,
             ocsp,
             crl,
+            responder_until,
             problems,
         })
     }
@@ -127,9 +136,27 @@ impl IssuerStatus {
             "revoked": self.revoked,
             "ocsp": self.ocsp.as_ref().map(|published| published.json("answers")),
             "crl": self.crl.as_ref().map(|published| published.json("entries")),
+            "responder_until": self.responder_until,
             "problems": self.problems,
         })
     }
+}
+
+/// The end of the last certificate in the issuer's key directory.
+fn responder_until(data: &DataDir, issuer: &str) -> Result<Option<Time>> {
+    let folder = data.responder_keys(issuer);
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.with_context(|| format!("{} cannot be read", folder.display()))?,
+    };
+    let mut until = None;
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "cer") {
+            until = until.max(Some(records::certificate(&path)?.not_after()));
+        }
+    }
+    Ok(until)
 }
 
 /// Why nothing can be said of an issuer whose CRLs come from elsewhere.
@@ -273,6 +300,7 @@ fn issuer_table(issuers: &[IssuerStatus], now: Time) -> String {
         "entries",
         "age",
         "time left",
+        "responder",
         "key",
     ]);
     for issuer in issuers {
@@ -296,6 +324,9 @@ fn issuer_table(issuers: &[IssuerStatus], now: Time) -> String {
             entries,
             crl_age,
             crl_left,
+            issuer
+                .responder_until
+                .map_or_else(none, |until| human::span(now.seconds_until(until))),
             if issuer.signs { "here" } else { "elsewhere" }.to_owned(),
         ]);
     }

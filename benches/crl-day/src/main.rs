@@ -6,15 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod client;
-mod site;
 
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
 
+use crl_day::site::{Serials, Site};
+
 use crate::client::{Client, Kind};
-use crate::site::{Serials, Site};
 
 /// A model day of CRL downloads from a running Avouch
 #[derive(Debug, Parser)]
@@ -53,7 +53,7 @@ fn main() -> Result<()> {
     if options.quick {
         (options.downloads, options.entries) = (240, 5_000);
     }
-    let site = Site::start()?;
+    let site = Site::start();
     ratios(&site, options.entries)?;
     // Each change takes seconds: revocations that come fast share CRLs.
     let often = if options.quick { 4 } else { HOURS };
@@ -107,7 +107,7 @@ fn day(site: &Site, options: &Options, changes: u32) -> Result<()> {
     let mut requests = 0_u64;
     for hour in 0..HOURS {
         if hour.is_multiple_of(HOURS / changes) {
-            site.revoke(REVOKED_IN_A_DAY / changes)?;
+            site.revoke(Serials::Sequential, REVOKED_IN_A_DAY / changes);
         }
         let current = client::Copy::fetch(&url)?;
         for client in &mut clients {

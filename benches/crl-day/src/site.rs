@@ -2,16 +2,17 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::Result;
 use e2e::clients::curl;
 use e2e::system::{EC, path};
-use e2e::{System, program, wait_for};
+use e2e::{System, program, wait_within};
 use pki::crl::Crl;
 
-/// What the serial numbers of a CA are.
+/// What the serial numbers of a CA are; also which CA it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Serials {
+pub enum Serials {
     /// 3 octets, one after the other.
     Sequential,
     /// 16 octets, random.
@@ -19,7 +20,8 @@ pub(crate) enum Serials {
 }
 
 impl Serials {
-    pub(crate) fn name(self) -> &'static str {
+    /// For people.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Sequential => "sequential 3-octet serials",
             Self::Random => "random 16-octet serials",
@@ -36,36 +38,51 @@ impl Serials {
     fn serial(self, number: u32) -> String {
         match self {
             Self::Sequential => format!("{:06X}", 0x10_0000 + number),
-            Self::Random => pki::Serial::random()
-                .expect("the system has random numbers")
-                .to_string(),
+            // As good as random, and the same at every run.
+            Self::Random => format!(
+                "4{:015X}{:016X}",
+                mixed(number) >> 4,
+                mixed(number ^ 0x8000_0000)
+            ),
         }
     }
 }
 
-pub(crate) struct Site {
-    system: System,
-    /// The next one to revoke, and how many are.
-    next: Cell<u32>,
+/// A running Avouch, and how many certificates of each CA are revoked.
+#[derive(Debug)]
+pub struct Site {
+    /// The Avouch.
+    pub system: System,
+    revoked: [Cell<u32>; 2],
 }
+
+/// How long a CRL may take to come: a slow cable carries a million revocations in three quarters of an hour.
+const PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// Certificates that the bench revokes.
 const TO_REVOKE: u32 = 400;
 
 impl Site {
-    pub(crate) fn start() -> Result<Self> {
-        Ok(Self {
-            system: System::start(EC),
-            next: Cell::new(0),
-        })
+    /// Starts one.
+    pub fn start() -> Self {
+        Self::over(System::start(EC))
     }
 
-    pub(crate) fn url(&self, serials: Serials) -> String {
+    /// Goes on with one that runs.
+    pub fn over(system: System) -> Self {
+        Self {
+            system,
+            revoked: Default::default(),
+        }
+    }
+
+    /// Where the CRL is.
+    pub fn url(&self, serials: Serials) -> String {
         format!("{}crl/{}.crl", self.system.status_url(), serials.issuer())
     }
 
     /// Takes over a CA with that many revoked certificates and waits for its CRL.
-    pub(crate) fn import(&self, serials: Serials, revoked: u32) -> Result<()> {
+    pub fn import(&self, serials: Serials, revoked: u32) -> Result<()> {
         let name = serials.issuer();
         let file = |extension: &str| self.system.folder().join(format!("{name}.{extension}"));
         let (key, ca, index) = (file("key"), file("pem"), file("txt"));
@@ -79,27 +96,39 @@ impl Site {
         let mut arguments = vec!["import", "ca", "--name", name, "--cert", path(&ca)];
         arguments.extend(["--key", path(&key), "--index", path(&index)]);
         self.system.avouch(&arguments).ok();
-        if serials == Serials::Sequential {
-            self.next.set(revoked);
-        }
-        wait_for(|| self.entries(serials) == Some(revoked as usize));
+        self.revoked[serials as usize].set(revoked);
+        self.wait_for_all(serials);
         Ok(())
     }
 
     /// Revokes that many more and waits for the CRL with all of them.
-    pub(crate) fn revoke(&self, count: u32) -> Result<()> {
-        let first = self.next.get();
-        for number in first..first + count {
-            let serial = Serials::Sequential.serial(number);
-            let issuer = Serials::Sequential.issuer();
-            let mut arguments = vec!["revoke", "--serial", &serial, "--issuer", issuer];
+    pub fn revoke(&self, serials: Serials, count: u32) {
+        let revoked = &self.revoked[serials as usize];
+        for number in revoked.get()..revoked.get() + count {
+            let serial = serials.serial(number);
+            let mut arguments = vec!["revoke", "--serial", &serial];
+            arguments.extend(["--issuer", serials.issuer()]);
             arguments.extend(["--ground", "support", "--case", "s20261122.1"]);
             arguments.extend(["--reason", "keyCompromise"]);
             self.system.avouch(&arguments).ok();
         }
-        self.next.set(first + count);
-        wait_for(|| self.entries(Serials::Sequential) == Some((first + count) as usize));
-        Ok(())
+        revoked.set(revoked.get() + count);
+        self.wait_for_all(serials);
+    }
+
+    /// Revokes one more; gives what `avouch revoke --wait` says of when OCSP and CRL had it.
+    pub fn revoke_one(&self, serials: Serials) -> serde_json::Value {
+        let revoked = &self.revoked[serials as usize];
+        let told = self
+            .system
+            .revoke_number(&serials.serial(revoked.get()), serials.issuer());
+        revoked.set(revoked.get() + 1);
+        told
+    }
+
+    fn wait_for_all(&self, serials: Serials) {
+        let revoked = self.revoked[serials as usize].get() as usize;
+        wait_within(PATIENCE, || self.entries(serials) == Some(revoked));
     }
 
     fn entries(&self, serials: Serials) -> Option<usize> {

@@ -48,6 +48,9 @@ pub(crate) struct Built {
     pub(crate) lists: Lists,
     /// The complete CRL first.
     pub(crate) crls: Vec<Made>,
+    /// The signer knows nothing of the CRL that the delta was to be relative to: there is no delta until there is another
+    /// base.
+    pub(crate) lost_base: bool,
 }
 
 /// One CRL that may be published.
@@ -113,12 +116,16 @@ impl<S: Signer> Build<'_, S> {
             algorithm: algorithm(self.ca)?,
             key_id: self.ca.key_id(),
         };
-        let crls = self.crls(&lists, &frame, told).await?;
+        let (crls, lost_base) = self.crls(&lists, &frame, told).await?;
         for made in &crls {
             let record = record(made, &frame, lists.as_of);
             self.ledger.record_crl(name, &record).await?;
         }
-        Ok(Built { lists, crls })
+        Ok(Built {
+            lists,
+            crls,
+            lost_base,
+        })
     }
 
     /// What stands on them now. An error in what is kept lasts no longer than to the next thorough build.
@@ -147,7 +154,7 @@ impl<S: Signer> Build<'_, S> {
         lists: &Lists,
         frame: &Frame,
         told: &mut Told,
-    ) -> Result<Vec<Made>, Failure> {
+    ) -> Result<(Vec<Made>, bool), Failure> {
         let deltas = self.issuer.policy.crl.deltas;
         let base = self.bases.base().filter(|_| deltas);
         let delta_url = self.delta_url.as_deref().filter(|_| base.is_some());
@@ -163,12 +170,13 @@ impl<S: Signer> Build<'_, S> {
             )
             .await?;
         let mut crls = vec![complete];
+        let mut lost_base = false;
         if let Some((base, entries)) = base.filter(|_| delta_url.is_some()) {
             let changed = block_in_place(|| delta(entries, &lists.complete));
             let scope = Scope::Delta { base };
             let contents = contents(self.ca, frame, scope, None);
-            crls.push(
-                self.make(
+            let made = self
+                .make(
                     CrlScope::Delta,
                     &contents,
                     None,
@@ -176,8 +184,19 @@ impl<S: Signer> Build<'_, S> {
                     lists.as_of,
                     told,
                 )
-                .await?,
-            );
+                .await;
+            match made {
+                Ok(made) => crls.push(made),
+                // Somebody else signed the base: before a takeover, or before a standby was promoted that never heard of it.
+                Err(failure) if failure.is_divergence() => {
+                    tracing::warn!(
+                        issuer = self.issuer.name,
+                        "no delta CRL this time: {failure}"
+                    );
+                    lost_base = true;
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         for (uri, entries) in &lists.partitions {
             let known = before.and_then(|before| before.partitions.get(uri));
@@ -193,7 +212,7 @@ impl<S: Signer> Build<'_, S> {
                     .await?,
             );
         }
-        Ok(crls)
+        Ok((crls, lost_base))
     }
 
     /// Has one CRL signed, and judges what came back.

@@ -18,8 +18,9 @@ use pki::{
     Certificate, Clock, KeyKind, ManualClock, RevocationReason, Serial, SignatureAlgorithm, Time,
 };
 use publication::{Directory, Manifest, Publisher, Trust};
-use signer::lists::{List, Lists};
-use signer::revoked::{Known, Revoked};
+use signer::lists::List;
+use signer::memory::Authority;
+use signer::revoked::Known;
 use signer_client::{RefusalCode, Revocation, Revoke, SignCrl, SignerError};
 use telemetry::{Health, Readiness, Stopper};
 use tokio::task::JoinHandle;
@@ -269,6 +270,7 @@ impl World {
             not_after: self.clock.now().plus_seconds(86_400),
             spki_sha256: [7; 32],
             crl_partition: Some(uri.to_owned()),
+            evidence_sha256: None,
             actor: "test".to_owned(),
         };
         self.ledger.reserve_serial(&reservation).await.unwrap();
@@ -448,55 +450,42 @@ pub(crate) struct State {
     /// What it was asked to sign: issuer, number, thisUpdate.
     pub(crate) asked: Vec<(String, String, Time)>,
     /// What it remembers, as the real one does.
-    pub(crate) memory: HashMap<String, Remembered>,
+    pub(crate) memory: HashMap<String, Authority>,
 }
 
-/// What the signer remembers of one issuer.
-#[derive(Default)]
-pub(crate) struct Remembered {
-    pub(crate) revoked: Revoked,
-    pub(crate) lists: HashMap<signer_client::CrlScope, Lists>,
-}
-
-impl Remembered {
-    /// The TBSCertList that it puts together for this request.
-    fn tbs(&mut self, crl: &SignCrl) -> Result<Vec<u8>, SignerError> {
-        let diverged = |message: String| SignerError::Refused {
-            code: RefusalCode::Diverged,
-            field: "entries".to_owned(),
-            message,
-            above: None,
-        };
-        let complete = self.lists.get(&signer_client::CrlScope::Complete);
-        let complete = complete
-            .and_then(Lists::last)
-            .map(|list| list.entries.clone());
-        let lists = self.lists.entry(crl.scope.clone()).or_default();
-        let entries = lists
-            .changed(
-                &crl.scope,
-                &crl.entries,
-                &self.revoked,
-                complete.as_ref(),
-                crl.this_update,
-            )
-            .map_err(|error| diverged(error.to_string()))?;
-        let mut tbs = crl.before.clone();
-        entries
-            .pieces()
-            .for_each(|piece| tbs.extend_from_slice(piece));
-        tbs.extend_from_slice(&crl.after);
-        if *pki::HashAlgorithm::Sha256.digest(&tbs) != crl.tbs_hash {
-            return Err(diverged("another CRL".to_owned()));
-        }
-        lists.push(List {
-            number: crl.number.clone(),
-            this_update: crl.this_update,
-            entries,
-            count: self.revoked.count(),
-        });
-        Ok(tbs)
+/// The TBSCertList that the signer puts together for this request, from what it remembers of the issuer.
+fn put_together(memory: &mut Authority, crl: &SignCrl) -> Result<Vec<u8>, SignerError> {
+    let diverged = |message: String| SignerError::Refused {
+        code: RefusalCode::Diverged,
+        field: "entries".to_owned(),
+        message,
+        above: None,
+    };
+    let entries = memory
+        .changed(&crl.scope, &crl.entries, crl.this_update)
+        .map_err(|error| diverged(error.to_string()))?;
+    let mut tbs = crl.before.clone();
+    entries
+        .pieces()
+        .for_each(|piece| tbs.extend_from_slice(piece));
+    tbs.extend_from_slice(&crl.after);
+    if *pki::HashAlgorithm::Sha256.digest(&tbs) != crl.tbs_hash {
+        return Err(diverged("another CRL".to_owned()));
     }
+    let whole = pki::crl::build::assemble(&tbs, crl.signature_algorithm, &[0]);
+    if let Some(base) = Crl::from_der(&whole).unwrap().base_number() {
+        memory
+            .check_delta(base, &crl.number, &entries)
+            .map_err(|error| diverged(error.to_string()))?;
+    }
+    let list = List {
+        number: crl.number.clone(),
+        this_update: crl.this_update,
+        entries,
+        count: memory.revoked.count(),
+    };
+    memory.keep(&crl.scope, list);
+    Ok(tbs)
 }
 
 impl FakeSigner {
@@ -522,11 +511,8 @@ impl Signer for FakeSigner {
                 above: None,
             });
         }
-        let tbs = state
-            .memory
-            .entry(crl.issuer.clone())
-            .or_default()
-            .tbs(&crl)?;
+        let memory = state.memory.entry(crl.issuer.clone()).or_default();
+        let tbs = put_together(memory, &crl)?;
         let key = state
             .keys
             .iter()

@@ -6,7 +6,7 @@ use pki::csr::CertificationRequest;
 use pki::profile::Profile;
 use pki::refusal::Refusal;
 use pki::{Certificate, RevocationReason, Serial, SerialError, SignatureAlgorithm};
-use signer_client::{CsrAroundKey, IssueCertificate, SignerError};
+use signer_client::{CsrAroundKey, IssueCertificate, RefusalCode, SignerError};
 
 use crate::build::Plan;
 use crate::{Issuance, IssuanceError, Issued, Order, Signer};
@@ -36,7 +36,14 @@ impl<S: Signer> Issuance<S> {
             // From here on recovery must not take it for one that a crash left behind.
             let _in_flight = InFlight::new(self, reservation.request_id);
             match self.ledger.reserve_serial(&reservation).await {
-                Ok(()) => return self.complete(&reservation, &issuer, &ca).await,
+                Ok(()) => match self.complete(&reservation, &issuer, &ca).await {
+                    // A standby was promoted meanwhile, and its serial numbers begin with another id.
+                    Err(IssuanceError::SignerRefused {
+                        code: RefusalCode::OtherSigner,
+                        ..
+                    }) if attempts < RETRIES => attempts += 1,
+                    done => return done,
+                },
                 Err(LedgerError::SerialTaken { .. }) if attempts < RETRIES => attempts += 1,
                 Err(LedgerError::KeyBlocked) => return Err(compromised_key().into()),
                 Err(error) => return Err(error.into()),
@@ -158,6 +165,7 @@ impl<S: Signer> Issuance<S> {
             not_after: plan.not_after,
             spki_sha256: order.public_key.fingerprint(),
             crl_partition: plan.crl_partition(&serial),
+            evidence_sha256: order.evidence_sha256,
             actor: order.actor.clone(),
         })
     }
@@ -173,6 +181,7 @@ impl<S: Signer> Issuance<S> {
             signature_algorithm,
             tbs: reservation.tbs.clone(),
             csr: reservation.csr.as_deref().map(without_key),
+            evidence: reservation.evidence_sha256,
         };
         let answer = self
             .signer
@@ -187,7 +196,7 @@ impl<S: Signer> Issuance<S> {
             } => IssuanceError::SignerRefused {
                 issuer: reservation.issuer.clone(),
                 serial: reservation.serial,
-                code: code.to_string(),
+                code,
                 field,
                 message,
             },

@@ -3,6 +3,7 @@
 use ledger::LedgerError;
 use pki::refusal::Refusal;
 use pki::{BadSignature, DerError, Serial, Violation};
+use signer_client::RefusalCode;
 
 /// Why there is no certificate, or not yet.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +61,7 @@ pub enum IssuanceError {
         /// The serial number that was reserved.
         serial: Serial,
         /// The kind of reason.
-        code: String,
+        code: RefusalCode,
         /// The part of the request that was refused.
         field: String,
         /// What was found, and the rule.

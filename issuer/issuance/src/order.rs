@@ -24,6 +24,8 @@ pub struct Order {
     pub days: Option<u32>,
     /// The request it came from, DER: for the record, and for the signer to judge.
     pub csr: Option<Vec<u8>>,
+    /// SHA-256 of what there is as evidence that the names were verified; the ledger and the signer's log keep it.
+    pub evidence_sha256: Option<[u8; 32]>,
     /// Who asked.
     pub actor: String,
 }

@@ -35,6 +35,7 @@ impl<S: Signer> Issuance<S> {
             hash: None,
             days: None,
             csr: None,
+            evidence_sha256: None,
             actor: actor.to_owned(),
         };
         self.issue(&order, &profile).await

@@ -26,6 +26,8 @@ enum Mood {
     Refuses,
     /// Signs with another key.
     Errs,
+    /// Refuses the serial number of the signer before it, once.
+    WasPromoted,
 }
 
 /// A signer that answers as its mood is, and counts.
@@ -60,6 +62,15 @@ impl Signer for TestSigner {
                     code: RefusalCode::Policy,
                     field: "tbs.subject".to_owned(),
                     message: "not today".to_owned(),
+                    above: None,
+                });
+            }
+            Mood::WasPromoted => {
+                self.set(Mood::Signs);
+                return Err(SignerError::Refused {
+                    code: RefusalCode::OtherSigner,
+                    field: "tbs.serialNumber".to_owned(),
+                    message: "another signer's to use".to_owned(),
                     above: None,
                 });
             }
@@ -206,6 +217,7 @@ fn order() -> Order {
         hash: None,
         days: None,
         csr: Some(vec![0x30, 0]),
+        evidence_sha256: None,
         actor: "anna".to_owned(),
     }
 }
@@ -489,6 +501,16 @@ async fn a_refusal_ends_the_reservation() {
         world.signer.set(Mood::Signs);
         assert!(world.issue(&order()).await.is_ok());
     }
+}
+
+/// G8: whoever asks does not see that another signer has taken over between the reservation and the signature.
+#[tokio::test]
+async fn a_promotion_costs_another_serial_number_and_nothing_else() {
+    let world = World::new(KeyKind::P256).await;
+    world.signer.set(Mood::WasPromoted);
+    world.issue(&order()).await.expect("issued");
+    assert_eq!(world.signer.asked.load(Ordering::SeqCst), 2);
+    assert!(world.open_reservations().await.is_empty());
 }
 
 #[tokio::test]

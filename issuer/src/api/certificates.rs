@@ -30,6 +30,9 @@ pub(super) struct IssueRequest {
     /// Exactly this many or a refusal.
     #[serde(default)]
     days: Option<u32>,
+    /// SHA-256, in hex, of what there is as evidence that the names were verified.
+    #[serde(default)]
+    evidence_sha256: Option<String>,
     actor: String,
 }
 
@@ -56,6 +59,11 @@ async fn issue_now<S: Signer + Clone + 'static>(
 ) -> Result<(Issued, Vec<Dropped>), ApiError> {
     check_actor(&request.actor)?;
     let hash = request.hash.as_deref().map(read_hash).transpose()?;
+    let evidence_sha256 = request
+        .evidence_sha256
+        .as_deref()
+        .map(read_evidence)
+        .transpose()?;
     let profile = api
         .profiles
         .profile(&request.profile)
@@ -87,6 +95,7 @@ async fn issue_now<S: Signer + Clone + 'static>(
         hash,
         days: request.days,
         csr: Some(accepted.csr),
+        evidence_sha256,
         actor: request.actor.clone(),
     };
     Ok((
@@ -107,6 +116,18 @@ fn read_hash(name: &str) -> Result<HashAlgorithm, ApiError> {
         )
         .into()),
     }
+}
+
+fn read_evidence(hex_digits: &str) -> Result<[u8; 32], ApiError> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(hex_digits, &mut hash).map_err(|_| {
+        ApiError::bad_request(
+            "evidence_sha256",
+            "it is no SHA-256",
+            "Give 64 hexadecimal digits, as sha256sum prints them.",
+        )
+    })?;
+    Ok(hash)
 }
 
 /// I17: who asked for what, and which rule refused.

@@ -31,6 +31,8 @@ pub struct Reservation {
     pub spki_sha256: [u8; 32],
     /// The URI of the CRL partition that `tbs` names; `None` if it names the complete CRL or none.
     pub crl_partition: Option<String>,
+    /// SHA-256 of what there is as evidence for the names, kept outside of the ledger.
+    pub evidence_sha256: Option<[u8; 32]>,
     /// Who asked.
     pub actor: String,
 }

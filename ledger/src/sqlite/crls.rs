@@ -2,11 +2,11 @@
 
 use pki::{CrlNumber, Time};
 use serde_json::json;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, query, query_scalar};
+use sqlx::{SqliteConnection, query, query_scalar};
 
 use super::SqliteStore;
-use super::rows::{decode_crl_number, encode_crl_number, hash, issuer_id, to_i64, to_u64};
+use super::rows::{decode_crl_number, encode_crl_number, issuer_id, to_i64};
+use super::signatures::crl;
 use super::write::{Act, Write};
 use crate::error::LedgerError;
 use crate::model::{CrlRecord, CrlScope};
@@ -116,7 +116,7 @@ pub(super) async fn last(
             .bind(CrlScope::Complete.to_string())
             .fetch_optional(&mut *connection)
             .await?;
-    row.map(complete).transpose()
+    row.as_ref().map(crl).transpose()
 }
 
 pub(super) async fn numbered(
@@ -132,20 +132,7 @@ pub(super) async fn numbered(
         .bind(encode_crl_number(number))
         .fetch_optional(&mut *connection)
         .await?;
-    row.map(complete).transpose()
-}
-
-fn complete(row: SqliteRow) -> Result<CrlRecord, LedgerError> {
-    Ok(CrlRecord {
-        scope: CrlScope::Complete,
-        number: decode_crl_number(row.try_get("number")?)?,
-        this_update: Time::from_unix(row.try_get("this_update")?),
-        next_update: Time::from_unix(row.try_get("next_update")?),
-        sha256: hash(row.try_get("sha256")?)?,
-        size: to_u64(row.try_get("size")?)?,
-        entries: to_u64(row.try_get("entries")?)?,
-        as_of: to_u64(row.try_get("as_of")?)?,
-    })
+    row.as_ref().map(crl).transpose()
 }
 
 /// Recording the same CRL again is fine; another one under its number is not.

@@ -169,6 +169,7 @@ fn migrations() -> Vec<Migration> {
             "revocations in order",
             include_str!("migrations/0004_revocations_in_order.sql"),
         ),
+        (5, "evidence", include_str!("migrations/0005_evidence.sql")),
     ]
     .into_iter()
     .map(|(version, name, sql)| {

@@ -56,7 +56,8 @@ pub(super) async fn reserve(
     }
 
     let inserted = query(
-        "INSERT INTO request (request_id, issuer, serial, tbs, signature_algorithm, csr) VALUES (?, ?, ?, ?, ?, ?) \
+        "INSERT INTO request (request_id, issuer, serial, tbs, signature_algorithm, csr, evidence_sha256) \
+         VALUES (?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT DO NOTHING",
     )
     .bind(&reservation.request_id[..])
@@ -65,6 +66,7 @@ pub(super) async fn reserve(
     .bind(&reservation.tbs)
     .bind(&reservation.signature_algorithm)
     .bind(&reservation.csr)
+    .bind(reservation.evidence_sha256.map(Vec::from))
     .execute(write.connection())
     .await?;
     if inserted.rows_affected() == 0 {
@@ -81,6 +83,7 @@ pub(super) async fn reserve(
         "csr_sha256": reservation.csr.as_deref().map(sha256).map(hex::encode),
         "not_after": reservation.not_after,
         "crl_partition": reservation.crl_partition,
+        "evidence_sha256": reservation.evidence_sha256.map(hex::encode),
     });
     write
         .commit(Act {
@@ -226,7 +229,7 @@ pub(super) async fn refusal(
 pub(super) async fn pending(store: &SqliteStore) -> Result<Vec<Reservation>, LedgerError> {
     query(
         "SELECT issuer.name, request.serial, request.request_id, request.tbs, request.signature_algorithm, \
-         request.csr, certificate.profile, certificate.not_after, certificate.spki_sha256, certificate.requested_by, \
+         request.csr, request.evidence_sha256, certificate.profile, certificate.not_after, certificate.spki_sha256, certificate.requested_by, \
          crl_partition.uri \
          FROM request JOIN issuer ON issuer.id = request.issuer \
          JOIN certificate ON certificate.issuer = request.issuer AND certificate.serial = request.serial \
@@ -297,6 +300,10 @@ fn reservation(row: &SqliteRow) -> Result<Reservation, LedgerError> {
         not_after: Time::from_unix(row.try_get("not_after")?),
         spki_sha256: hash(row.try_get("spki_sha256")?)?,
         crl_partition: row.try_get("uri")?,
+        evidence_sha256: row
+            .try_get::<Option<&[u8]>, _>("evidence_sha256")?
+            .map(hash)
+            .transpose()?,
         actor: row.try_get("requested_by")?,
     })
 }

@@ -77,6 +77,7 @@ pub(crate) fn reservation(issuer: &str, number: u64) -> (Reservation, Vec<u8>) {
         not_after: LATER,
         spki_sha256,
         crl_partition: None,
+        evidence_sha256: None,
         actor: "bob".to_owned(),
     };
     (reservation, der)

@@ -13,6 +13,7 @@
 //!         signature_algorithm: pki::SignatureAlgorithm::RsaSha256,
 //!         tbs,
 //!         csr: None,
+//!         evidence: None,
 //!     })
 //!     .await?;
 //! # Ok(()) }
@@ -27,6 +28,7 @@
 
 mod connection;
 mod error;
+mod host;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,9 +43,10 @@ use wire::{Operation, Outcome, Reply, Request, SignedResult};
 use crate::connection::{CallError, Connection};
 
 pub use error::SignerError;
+pub use wire::local;
 pub use wire::{
-    Added, CrlScope, CsrAroundKey, IssueCertificate, IssuerInfo, ListChange, Mode, RefusalCode,
-    RequestId, Revocation, Revoke, RevokedDigest, SerialOctets, SignCrl, Status,
+    Added, CrlScope, CsrAroundKey, IssueCertificate, IssuerInfo, ListChange, Mode, Receipt,
+    RefusalCode, RequestId, Revocation, Revoke, RevokedDigest, SerialOctets, SignCrl, Status,
 };
 
 /// How long a caller waits for an answer unless it says otherwise.

@@ -38,6 +38,7 @@ fn issue() -> IssueCertificate {
         signature_algorithm: pki::SignatureAlgorithm::RsaSha256,
         tbs: vec![1],
         csr: None,
+        evidence: None,
     }
 }
 
@@ -84,6 +85,7 @@ fn status() -> Status {
         epoch: 1,
         replicated: 0,
         signer_id: 3,
+        winding_down: false,
     }
 }
 

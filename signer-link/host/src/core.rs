@@ -203,7 +203,7 @@ impl<D: Directory> Core<D> {
             mode: None,
             epoch: self.outbox.epoch(),
         };
-        self.cables[cable].session = Some(Session::begin(now.millis));
+        self.cables[cable].session = Some(Session::begin(hello.epoch, now.millis));
         self.queue.resume();
         self.send(cable, &FromHost::Hello(hello));
     }

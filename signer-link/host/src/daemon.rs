@@ -13,14 +13,14 @@ use pki::Clock;
 use telemetry::{Context, Health, Part, Stopper};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
-use wire::Reply;
 use wire::link::SessionKeys;
 
 use crate::config::{CableConfig, Config};
 use crate::core::{CableSettings, Core, DiskDirectory, Now, Output, View};
 use crate::line::{Line, LineEvent, Plug, Shown};
 use crate::metrics::Metrics;
-use crate::server::{Local, Service, Socket};
+use crate::server::{Local, Service, Socket, Told};
+use crate::state::state;
 
 /// Messages of local processes that may wait for the core.
 const QUEUE: usize = 64;
@@ -80,6 +80,7 @@ pub async fn run(context: Context<Config>) -> anyhow::Result<()> {
         clock: started.clock,
         start: started.start,
         lines: lines_started,
+        bauds: config.cables.iter().map(|cable| cable.baud).collect(),
         sessions: vec![0; cables.len()],
         callers: HashMap::new(),
         shown,
@@ -166,9 +167,10 @@ struct Work {
     clock: Arc<dyn Clock>,
     start: Instant,
     lines: Vec<Line>,
+    bauds: Vec<u32>,
     /// The session that stands on each cable, as far as the core knows.
     sessions: Vec<u64>,
-    callers: HashMap<u64, mpsc::UnboundedSender<Reply>>,
+    callers: HashMap<u64, mpsc::UnboundedSender<Told>>,
     shown: watch::Sender<View>,
 }
 
@@ -235,7 +237,7 @@ impl Work {
                 Output::Reply { caller, reply } => {
                     if let Some(replies) = self.callers.get(&caller.connection) {
                         // Whoever asked may be gone; the answer stands in the outbox.
-                        drop(replies.send(reply));
+                        drop(replies.send(Told::Reply(reply)));
                     }
                 }
             }
@@ -264,6 +266,11 @@ impl Work {
             Local::Asked(caller, request) => {
                 let now = self.now();
                 self.core.ask(caller, *request, now);
+            }
+            Local::State(answer) => {
+                let state = state(&self.core, &self.lines, &self.bauds, self.now());
+                // Whoever asked may be gone.
+                drop(answer.send(state));
             }
             Local::Closed(connection) => {
                 self.callers.remove(&connection);

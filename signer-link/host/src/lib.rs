@@ -17,3 +17,4 @@ pub mod rights;
 mod line;
 mod metrics;
 mod server;
+mod state;

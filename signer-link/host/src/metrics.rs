@@ -43,6 +43,7 @@ struct Signers {
     replicated: IntGaugeVec,
     signatures_left: IntGaugeVec,
     strikes: IntGaugeVec,
+    winding_down: IntGaugeVec,
     unanswered: IntGaugeVec,
     backlog: IntGaugeVec,
     round_trip: GaugeVec,
@@ -166,6 +167,11 @@ impl Metrics {
                     of,
                 )?,
                 strikes: family.gauges("strikes", "Refusals since the signer was unlocked", of)?,
+                winding_down: family.gauges(
+                    "winding_down",
+                    "1 while the signer issues nothing to subscribers any more",
+                    of,
+                )?,
                 unanswered: family.gauges(
                     "unanswered_requests",
                     "Requests under way to the signer",
@@ -283,6 +289,10 @@ impl Metrics {
             .strikes
             .with_label_values(&of)
             .set(i64::from(status.strikes));
+        signer
+            .winding_down
+            .with_label_values(&of)
+            .set(i64::from(status.winding_down));
         signer
             .ping
             .with_label_values(&of)

@@ -66,6 +66,15 @@ impl Rights {
         Self(Allowed::These(rights.collect()))
     }
 
+    /// Whether this caller operates the signer.
+    pub fn operates(&self) -> bool {
+        match &self.0 {
+            Allowed::Everything => true,
+            Allowed::Nothing => false,
+            Allowed::These(rights) => rights.contains(&Right::Operate),
+        }
+    }
+
     /// Whether this may be asked for.
     pub fn allow(&self, operation: &Operation) -> bool {
         let needed = match operation {

@@ -14,10 +14,11 @@ use telemetry::Stopper;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use wire::{Outcome, RefusalCode, Refused, Reply, Request, RequestId, frame};
+use wire::local::{HostAnswer, HostQuestion, HostState};
+use wire::{Operation, Outcome, RefusalCode, Refused, Reply, Request, RequestId, WireError, frame};
 
 use crate::config::CallerConfig;
 use crate::core::Caller;
@@ -37,9 +38,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) enum Local {
     /// A connection: its replies go there.
-    Opened(u64, mpsc::UnboundedSender<Reply>),
+    Opened(u64, mpsc::UnboundedSender<Told>),
     Asked(Caller, Box<Request>),
+    /// How everything is; the answer goes straight back.
+    State(oneshot::Sender<HostState>),
     Closed(u64),
+}
+
+/// What a local process is told.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Reply(Reply),
+    /// By the host, about itself.
+    Host(Box<HostAnswer>),
 }
 
 /// The listening socket; the file goes when this does.
@@ -181,13 +192,36 @@ impl Service {
         drop(self.core.send(Local::Closed(connection)).await);
     }
 
+    /// How everything is; `None` when the core has ended. Why somebody else's request was refused is not everybody's
+    /// business, since a name may stand in it.
+    async fn state(&self, caller: Caller, rights: &Rights) -> Option<HostAnswer> {
+        if !rights.allow(&Operation::Info) {
+            return Some(HostAnswer::Refused(Refused {
+                code: RefusalCode::NotAllowed,
+                field: "operation".to_owned(),
+                message: format!(
+                    "user {} may not ask how the signer is; [[callers]] of signer-host's configuration says who may",
+                    caller.uid
+                ),
+                above: None,
+            }));
+        }
+        let (answer, answered) = oneshot::channel();
+        self.core.send(Local::State(answer)).await.ok()?;
+        let mut state = answered.await.ok()?;
+        if !rights.operates() {
+            state.refused.retain(|refused| refused.owner == caller.uid);
+        }
+        Some(HostAnswer::State(state))
+    }
+
     /// Reads requests as long as there is room for them, until the peer closes.
     async fn read(
         &self,
         mut reader: OwnedReadHalf,
         caller: Caller,
         rights: &Rights,
-        replies: &mpsc::UnboundedSender<Reply>,
+        replies: &mpsc::UnboundedSender<Told>,
         slots: &Semaphore,
     ) -> io::Result<()> {
         loop {
@@ -196,6 +230,13 @@ impl Service {
             let Some(message) = read_message(&mut reader).await? else {
                 return Ok(());
             };
+            if let Ok(HostQuestion::State) = HostQuestion::decode(&message) {
+                let Some(answer) = self.state(caller, rights).await else {
+                    return Ok(());
+                };
+                drop(replies.send(Told::Host(Box::new(answer))));
+                continue;
+            }
             let refused = match Request::decode(&message) {
                 Err(error) => {
                     tracing::warn!(
@@ -233,7 +274,16 @@ impl Service {
                     continue;
                 }
             };
-            drop(replies.send(refused));
+            drop(replies.send(Told::Reply(refused)));
+        }
+    }
+}
+
+impl Told {
+    fn encode(&self) -> Result<Vec<u8>, WireError> {
+        match self {
+            Self::Reply(reply) => reply.encode(),
+            Self::Host(answer) => answer.encode(),
         }
     }
 }
@@ -282,11 +332,11 @@ async fn read_message(reader: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>>
 
 async fn write_replies(
     mut writer: OwnedWriteHalf,
-    mut queue: mpsc::UnboundedReceiver<Reply>,
+    mut queue: mpsc::UnboundedReceiver<Told>,
     slots: &Semaphore,
 ) -> io::Result<()> {
-    while let Some(reply) = queue.recv().await {
-        match reply.encode().and_then(|octets| frame::encode(&octets)) {
+    while let Some(told) = queue.recv().await {
+        match told.encode().and_then(|octets| frame::encode(&octets)) {
             Ok(framed) => late(timeout(PATIENCE, writer.write_all(&framed)).await)?,
             Err(error) => tracing::error!("a reply cannot be sent: {error}"),
         }

@@ -1,11 +1,15 @@
 //! Reading a journal from its first frame to its last.
 
+use std::ops::ControlFlow;
+
 use crate::{JournalError, Position, Storage};
 
 pub(crate) const HEADER: usize = 8;
 pub(crate) const CHAIN: usize = 32;
 /// No record comes near this.
 pub(crate) const LONGEST: usize = 64 << 20;
+/// What a disk writes together, at least.
+const SECTOR: u64 = 512;
 /// How much is read at once.
 const PIECE: usize = 1 << 20;
 
@@ -49,6 +53,51 @@ impl<'a, S: Storage> Frames<'a, S> {
         Ok(frames)
     }
 
+    /// Goes on after a record, as far as the storage has grown by now.
+    pub(crate) fn resume(
+        name: &'a str,
+        storage: &'a S,
+        (offset, position): (u64, Position),
+    ) -> Result<Self, JournalError> {
+        let frames = Self {
+            name,
+            storage,
+            length: storage.length().map_err(JournalError::file(name))?,
+            offset,
+            position,
+            ahead: Vec::new(),
+            ahead_at: offset,
+        };
+        match frames.length < offset {
+            true => Err(frames.damaged("it was longer before")),
+            false => Ok(frames),
+        }
+    }
+
+    /// How many octets it reads at most.
+    pub(crate) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Where the next frame begins, and the position before it.
+    pub(crate) const fn at(&self) -> (u64, Position) {
+        (self.offset, self.position)
+    }
+
+    /// Hands over every whole record until `record` breaks off: where its frame ends, the position after it, its octets.
+    pub(crate) fn each_until(
+        mut self,
+        mut record: impl FnMut(u64, Position, Vec<u8>) -> ControlFlow<()>,
+    ) -> Result<(), JournalError> {
+        while let Some(octets) = self.next()? {
+            self.offset += (HEADER + octets.len() + CHAIN) as u64;
+            if record(self.offset, self.position, octets).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Hands over every whole record: where its frame begins, the position after it, its octets. Gives where the last
     /// whole frame ends, and the position there.
     pub(crate) fn each(
@@ -72,7 +121,11 @@ impl<'a, S: Storage> Frames<'a, S> {
         let mut header = [0; HEADER];
         header.copy_from_slice(self.take(HEADER)?);
         let Some(length) = frame_length(header) else {
-            return self.only_zeros().map(|()| None);
+            let nothing = self.is_zeros_from(self.offset)?;
+            return match nothing || self.is_torn(self.offset + HEADER as u64)? {
+                true => Ok(None),
+                false => Err(self.damaged("no record begins there")),
+            };
         };
         let size = HEADER + length + CHAIN;
         if left < size as u64 {
@@ -85,7 +138,7 @@ impl<'a, S: Storage> Frames<'a, S> {
         if position.head != *chain {
             // A last frame whose end is zeros was cut short when the file had its length but not yet its content.
             let torn = left == size as u64 && chain == [0; CHAIN];
-            return match torn {
+            return match torn || self.is_torn(self.offset + size as u64)? {
                 true => Ok(None),
                 false => Err(self.damaged("a record does not fit the chain")),
             };
@@ -94,19 +147,25 @@ impl<'a, S: Storage> Frames<'a, S> {
         Ok(Some(octets))
     }
 
-    fn only_zeros(&mut self) -> Result<(), JournalError> {
+    /// Whether the file got its length before the content of the frame here, which ends at `end`: then there are zeros
+    /// from one of its sectors on.
+    fn is_torn(&mut self, end: u64) -> Result<bool, JournalError> {
+        let sector = (end - 1) / SECTOR * SECTOR;
+        Ok(sector > self.offset && self.is_zeros_from(sector)?)
+    }
+
+    fn is_zeros_from(&mut self, from: u64) -> Result<bool, JournalError> {
         let begin = self.offset;
-        while self.offset < self.length {
+        self.offset = from;
+        let mut zeros = true;
+        while zeros && self.offset < self.length {
             let piece =
                 usize::try_from(self.length - self.offset).map_or(PIECE, |left| left.min(PIECE));
-            if self.take(piece)?.iter().any(|octet| *octet != 0) {
-                self.offset = begin;
-                return Err(self.damaged("no record begins there"));
-            }
+            zeros = self.take(piece)?.iter().all(|octet| *octet == 0);
             self.offset += piece as u64;
         }
         self.offset = begin;
-        Ok(())
+        Ok(zeros)
     }
 
     /// The next `count` octets, which are there; they stay the next.

@@ -21,10 +21,12 @@
 mod error;
 mod file;
 mod frames;
+mod reader;
 mod storage;
 
 pub use error::JournalError;
 pub use file::Journal;
+pub use reader::{End, Reader};
 pub use storage::{DiskFile, Storage};
 
 use aws_lc_rs::digest::{Context, SHA256};

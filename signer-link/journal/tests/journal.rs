@@ -136,6 +136,29 @@ fn zeros_at_the_end_are_an_incomplete_record() {
     }
 }
 
+/// The same with several records that were written and not synced: zeros from any sector on, wherever that is in a frame.
+#[test]
+fn zeros_from_a_sector_on_leave_the_records_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut torn_in_chain = false;
+    for count in [20, 59] {
+        let (path, octets, offsets) = written(directory.path(), count);
+        for sector in (512..octets.len()).step_by(512) {
+            let mut torn = octets.clone();
+            torn[sector..].fill(0);
+            fs::write(&path, &torn).unwrap();
+            let ends = &offsets[1..];
+            let whole = ends.iter().filter(|end| **end <= sector as u64).count();
+            assert_eq!(replay(&path).unwrap().1.len(), whole, "{count} {sector}");
+            torn_in_chain |= ends
+                .iter()
+                .any(|end| (*end - 31..*end).contains(&(sector as u64)));
+        }
+        fs::remove_file(&path).unwrap();
+    }
+    assert!(torn_in_chain);
+}
+
 /// A changed bit anywhere but in the length of an incomplete end is damage, and the journal is left as it is.
 #[test]
 fn every_changed_bit_is_damage() {

@@ -11,10 +11,12 @@ use pki::Time;
 const SLEW_PARTS_PER_MILLION: i64 = 50;
 /// What it may be moved altogether before somebody confirms the date again.
 const MOST_SLEW: i64 = 60 * SECOND;
+/// Below this difference it is not moved: the host tells whole seconds.
+const NOTHING: u64 = SECOND.unsigned_abs();
 /// From this difference on there is an alarm, and no CRL is signed.
-const ALARM: i64 = 5 * SECOND;
+const ALARM: u64 = 5 * SECOND.unsigned_abs();
 /// From this difference on nothing is signed.
-const SUSPEND: i64 = 60 * SECOND;
+const SUSPEND: u64 = 60 * SECOND.unsigned_abs();
 /// In microseconds, as all times here.
 const SECOND: i64 = 1_000_000;
 
@@ -59,8 +61,8 @@ impl SignerClock {
         let may = self.passed(now) / SECOND * SLEW_PARTS_PER_MILLION
             + self.passed(now) % SECOND * SLEW_PARTS_PER_MILLION / SECOND;
         let left = (MOST_SLEW - self.slewed.abs()).max(0);
-        let wish = match self.host_ahead.abs() {
-            0..SECOND | SUSPEND.. => 0,
+        let wish = match self.host_ahead.unsigned_abs() {
+            0..NOTHING | SUSPEND.. => 0,
             _ => self.host_ahead,
         };
         let step = wish.clamp(-may.min(left), may.min(left));
@@ -77,12 +79,12 @@ impl SignerClock {
 
     /// Whether CRLs may be signed by it.
     pub const fn is_good_for_crls(&self) -> bool {
-        self.host_ahead.abs() < ALARM
+        self.host_ahead.unsigned_abs() < ALARM
     }
 
     /// Whether anything may be signed by it.
     pub const fn is_good(&self) -> bool {
-        self.host_ahead.abs() < SUSPEND
+        self.host_ahead.unsigned_abs() < SUSPEND
     }
 
     fn microseconds(&self, now: u64) -> i64 {
@@ -149,6 +151,8 @@ mod tests {
             (-4, true, true),
             (6, false, true),
             (-61, false, false),
+            (i64::MIN, false, false),
+            (i64::MAX, false, false),
         ] {
             clock.hear(NOON.plus_seconds(ahead), 0);
             assert_eq!(

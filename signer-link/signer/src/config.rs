@@ -20,7 +20,7 @@ use crate::settings::Limits;
 ///     keys = "/var/lib/signer/keys"             # the key store
 ///     journal = "/var/lib/signer/journal"
 ///     shares = ["/media/a", "/media/b"]         # files or folders with *.share; default: those in the key store
-///     standby = false                           # true: follow another signer until promoted
+///     wind_down = false                         # true: sign revocations, CRLs and responders only, from now on
 ///     profiles = "/etc/signer/profiles"         # what may be issued; without it, any end-entity certificate
 ///     rule_set = "community"                    # or "cabf"
 ///     base_url = "http://status.example.org"    # where certificates must say that their status is; default: anywhere
@@ -53,9 +53,9 @@ pub struct Config {
     pub passphrase_file: Option<PathBuf>,
     /// The PKCS#11 module that some keys live in.
     pub token: Option<TokenAccess>,
-    /// Whether it follows another signer until it is promoted.
+    /// Whether it issues nothing to subscribers any more (G11). It stays so when this is set back: the console ends it.
     #[serde(default)]
-    pub standby: bool,
+    pub wind_down: bool,
     /// The directory of profiles.
     pub profiles: Option<PathBuf>,
     /// Whose rules hold.

@@ -17,6 +17,10 @@ pub enum Command {
     Lock(String),
     /// `promote`
     Promote,
+    /// `wind-down`: issue nothing to subscribers any more.
+    WindDown,
+    /// `wind-down end`: let the next unlock end that.
+    EndWindDown,
     /// `date`: confirm the date anew.
     Date,
     /// `log [N]`: the last records of the journal.
@@ -34,6 +38,8 @@ unlock          open the keys: as many holders type their passphrases as the cer
 date            confirm date and time anew (two people look at two clocks)
 lock REASON     wipe the keys
 promote         make this standby the active signer; the other one must be locked or lost
+wind-down       from now on sign revocations, CRLs and certificates of responders only
+wind-down end   said before unlock: with that unlock, certificates are issued again
 log [N]         the last N records of the journal (10)
 quit            stop the signer; its keys are wiped";
 
@@ -56,6 +62,8 @@ impl Command {
             "date" => alone(Self::Date),
             "help" | "?" => alone(Self::Help),
             "quit" | "exit" => alone(Self::Quit),
+            "wind-down" if rest == "end" => Ok(Some(Self::EndWindDown)),
+            "wind-down" => alone(Self::WindDown),
             "lock" if rest.is_empty() => {
                 Err("lock REASON: the reason goes into the log".to_owned())
             }
@@ -87,6 +95,9 @@ pub fn describe(status: &Status) -> String {
         status.head.sequence,
         status.archived
     ));
+    if status.winding_down {
+        text.push_str("  winding down    revocations, CRLs and certificates of responders only\n");
+    }
     text.push_str(&format!("  promotion       epoch {}\n", status.epoch));
     match status.mode {
         Mode::Standby => text.push_str(&format!(
@@ -140,7 +151,12 @@ mod tests {
             Ok(Some(Command::Lock("we leave the house".to_owned())))
         );
         assert_eq!(Command::parse("log 3"), Ok(Some(Command::Log(3))));
-        for wrong in ["lock", "log x", "unlock now", "rm -rf"] {
+        assert_eq!(Command::parse("wind-down"), Ok(Some(Command::WindDown)));
+        assert_eq!(
+            Command::parse("wind-down end"),
+            Ok(Some(Command::EndWindDown))
+        );
+        for wrong in ["lock", "log x", "wind-down now", "unlock now", "rm -rf"] {
             assert!(Command::parse(wrong).is_err(), "{wrong}");
         }
     }

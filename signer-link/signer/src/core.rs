@@ -12,16 +12,18 @@ mod certificates;
 mod crls;
 mod heal;
 mod mode;
+mod notices;
 mod pending;
 mod replication;
 mod rules;
 mod session;
+mod wind_down;
 
 use std::collections::VecDeque;
 
 use journal::Storage;
 use pki::Time;
-use wire::{FromHost, FromSigner, Hello};
+use wire::{FromHost, FromSigner, Hello, Receipt};
 
 use crate::clock::SignerClock;
 use crate::journal_record::{Hash, Record};
@@ -31,6 +33,7 @@ use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::settings::Limits;
 
+use self::notices::Notices;
 use self::rules::refused;
 
 /// The signer without its link, its disk and its keys.
@@ -47,9 +50,14 @@ pub struct Core<S, K> {
     unlocked: Option<Unlocked>,
     /// Why it locked without being able to write so.
     failed: Option<String>,
+    /// Up to where the journal is certain to be on the disk.
+    durable: Receipt,
     archived: u64,
     /// When a certificate of an issuer and profile was signed, within a day.
     recent: VecDeque<(Time, String, String)>,
+    notices: Notices,
+    /// Whether the next unlock ends the wind-down.
+    ending_wind_down: bool,
 }
 
 /// A session with the host.
@@ -107,6 +115,23 @@ pub enum CoreError {
     /// The journal says something else than it must.
     #[error("record {0} of the journal is no answer where one must be")]
     NoAnswer(u64),
+    /// Only a standby can be promoted. One that was promoted before another was lacks what that other has done.
+    #[error(
+        "this signer is no standby: it was promoted before, or is the first one. If another signer was active since, make \
+         a new standby of this machine (signer standby)"
+    )]
+    NotStandby,
+    /// It would use CRL numbers again.
+    #[error(
+        "nothing of the active signer's journal is here yet: connect the host, and see `replicated` in `status`"
+    )]
+    NothingFollowed,
+    /// No promotion can follow: whoever relayed the journal has made one up.
+    #[error(
+        "the journal that was relayed has the last promotion epoch there is: the host is hostile. Make a new standby of this \
+         machine (signer standby), on another host"
+    )]
+    LastEpoch,
     /// A message of its own could not be made.
     #[error("an answer could not be encoded: {0}")]
     Wire(#[from] wire::WireError),
@@ -121,6 +146,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
         clock: SignerClock,
         now: u64,
     ) -> Result<Self, CoreError> {
+        let log_head = log.head();
         let mut core = Self {
             keys,
             log,
@@ -132,8 +158,11 @@ impl<S: Storage, K: Keys> Core<S, K> {
             session: None,
             unlocked: None,
             failed: None,
+            durable: log_head,
             archived: 0,
             recent: VecDeque::new(),
+            notices: Notices::default(),
+            ending_wind_down: false,
         };
         core.record(Record::Started {
             time: core.clock.time(now).unix(),
@@ -153,7 +182,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
             build: env!("CARGO_PKG_VERSION").to_owned(),
             signer_id: self.signer_id,
             boot: self.memory.boots(),
-            log: self.log.head(),
+            log: self.head(),
             policy: self.policy.hash(),
             time: self.clock.time(now),
             mode: Some(self.mode(now).0),
@@ -190,6 +219,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
             Ok(replies) => answers.extend(replies.into_iter().map(FromSigner::Reply)),
             Err(error) => self.fail(&error, now),
         }
+        self.watch_itself(now);
         answers
     }
 
@@ -203,6 +233,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
                 self.lock(&format!("the host was silent for {hours} hours"), now);
             }
         }
+        self.watch_itself(now);
     }
 
     /// The keys were opened at the console, and the date confirmed.
@@ -215,6 +246,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
             executable: opening.executable,
             policy: self.policy.hash(),
         })?;
+        self.opened_by(&opening.holders, now)?;
         self.unlocked = Some(Unlocked {
             heard: now,
             signatures: 0,
@@ -227,12 +259,36 @@ impl<S: Storage, K: Keys> Core<S, K> {
     /// Makes this signer the active one: the host follows the highest epoch, and the signer before locks when it hears
     /// of it.
     pub fn promote(&mut self, now: u64) -> Result<u32, CoreError> {
-        let epoch = self.memory.epoch() + 1;
+        self.may_be_promoted()?;
+        // Whom it follows was promoted, even if the record of that has not come yet.
+        let followed = u32::from(self.memory.replicated().sequence > 0);
+        let epoch = self.memory.epoch().max(followed).checked_add(1);
+        let epoch = epoch.ok_or(CoreError::LastEpoch)?;
         self.record(Record::Promoted {
             time: self.clock.time(now).unix(),
             epoch,
         })?;
         Ok(epoch)
+    }
+
+    /// Whether it can be made the active one.
+    pub fn may_be_promoted(&self) -> Result<(), CoreError> {
+        if !self.memory.is_standby() {
+            return Err(CoreError::NotStandby);
+        }
+        if self.memory.follows() && self.memory.replicated().sequence == 0 {
+            return Err(CoreError::NothingFollowed);
+        }
+        Ok(())
+    }
+
+    /// Two people have confirmed the date at the console.
+    pub fn confirm_date(&mut self, time: Time, now: u64) -> Result<(), CoreError> {
+        self.clock = SignerClock::confirmed(time, now);
+        self.record(Record::Noticed {
+            time: time.unix(),
+            what: "date and time were confirmed at the console".to_owned(),
+        })
     }
 
     /// Wipes the keys.
@@ -305,8 +361,18 @@ impl<S: Storage, K: Keys> Core<S, K> {
     /// Writes a record, makes it durable, and remembers it.
     fn record(&mut self, record: Record) -> Result<(), CoreError> {
         let receipt = self.log.record(&record)?;
+        self.durable = receipt;
         self.memory.replay(receipt, record);
         Ok(())
+    }
+
+    /// Where the journal stands. Once the disk has failed, nothing counts but what is certain to be on it: nobody may get
+    /// an answer, or archive a record, that is gone after the next start.
+    pub(super) fn head(&self) -> Receipt {
+        match self.failed {
+            Some(_) => self.durable,
+            None => self.log.head(),
+        }
     }
 
     /// What must not go on: the disk or the keys have failed.

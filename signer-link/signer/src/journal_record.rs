@@ -6,8 +6,12 @@ use wire::{CrlScope, ListChange, Refused, RequestId, Revoke};
 /// SHA-256 of something.
 pub type Hash = [u8; 32];
 
+/// How many signers may have handed on a record to each other; more is what a hostile host makes up.
+const MOST_SIGNERS: usize = 64;
+
 /// One act of the signer.
 #[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Record {
     /// The journal was made.
     #[n(0)]
@@ -178,6 +182,37 @@ pub enum Record {
         #[cbor(n(1), with = "minicbor::bytes")]
         record: Vec<u8>,
     },
+    /// At the console it was said to wind down (revocations, CRLs and responders only), or to go on as before.
+    #[n(14)]
+    WindDown {
+        /// Seconds since 1970.
+        #[n(0)]
+        time: i64,
+        /// Whether it winds down from here on.
+        #[n(1)]
+        begins: bool,
+        /// Who said so: the holders of the shares where it goes on as before.
+        #[n(2)]
+        holders: Vec<String>,
+    },
+    /// This is the journal of a standby: it follows another signer until it is promoted.
+    #[n(15)]
+    Follows {
+        /// Seconds since 1970.
+        #[n(0)]
+        time: i64,
+    },
+    /// The host, or somebody at the cable, did what an honest one does not, and nothing came of it; or the signer
+    /// suspended itself.
+    #[n(13)]
+    Noticed {
+        /// Seconds since 1970.
+        #[n(0)]
+        time: i64,
+        /// What it was, for people.
+        #[n(1)]
+        what: String,
+    },
 }
 
 /// What is signed.
@@ -204,6 +239,12 @@ pub enum Act {
         /// notAfter, seconds since 1970.
         #[n(5)]
         not_after: i64,
+        /// SHA-256 of what the host has as evidence, where it said so.
+        #[cbor(n(6), with = "minicbor::bytes")]
+        evidence: Option<Hash>,
+        /// The part of the CRL that the certificate names, its URI.
+        #[n(7)]
+        partition: Option<String>,
     },
     /// A CRL.
     #[n(1)]
@@ -244,10 +285,24 @@ impl Record {
         minicbor::decode(octets).map_err(|error| error.to_string())
     }
 
+    /// The record in these octets, without what it was relayed in: a standby has the records of the signer before it, which
+    /// may have had them from the one before that.
+    pub fn relayed(octets: &[u8]) -> Result<Self, String> {
+        let mut record = Self::decode(octets)?;
+        for _ in 0..MOST_SIGNERS {
+            match record {
+                Self::Replicated { record: inner, .. } => record = Self::decode(&inner)?,
+                record => return Ok(record),
+            }
+        }
+        Err(format!("it was relayed by {MOST_SIGNERS} signers"))
+    }
+
     /// When it was written, where it says so.
     pub fn time(&self) -> Option<i64> {
         match self {
             Self::Created { time }
+            | Self::Follows { time }
             | Self::Started { time, .. }
             | Self::CaCertificate { time, .. }
             | Self::KeyInUse { time, .. }
@@ -257,7 +312,9 @@ impl Record {
             | Self::Unlocked { time, .. }
             | Self::Locked { time, .. }
             | Self::Promoted { time, .. }
-            | Self::Session { time, .. } => Some(*time),
+            | Self::Session { time, .. }
+            | Self::WindDown { time, .. }
+            | Self::Noticed { time, .. } => Some(*time),
             Self::Signed { .. } | Self::Replicated { .. } => None,
         }
     }

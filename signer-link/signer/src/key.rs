@@ -32,7 +32,7 @@
 mod client;
 mod executable;
 mod memory;
-mod message;
+pub mod message;
 mod server;
 mod unlock;
 

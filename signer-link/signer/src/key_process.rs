@@ -14,6 +14,8 @@ use crate::keys::{Keys, KeysGone};
 pub struct KeyProcess {
     open: Open,
     running: Option<(Client, Child)>,
+    /// Of a standby: another one, sealed, for the holders to open at a promotion.
+    spare: Option<(Client, Child)>,
     is_open: bool,
     cas: Vec<Ca>,
 }
@@ -29,9 +31,31 @@ impl KeyProcess {
                 token: config.token.clone(),
             },
             running: Some(Client::start()?),
+            spare: None,
             is_open: false,
             cas: Vec::new(),
         })
+    }
+
+    /// Starts another one, which [`Self::open_anew`] takes.
+    pub fn prepare_spare(&mut self) -> anyhow::Result<()> {
+        self.spare = Some(Client::start()?);
+        Ok(())
+    }
+
+    /// Has the spare one ask the holders for their shares, and works with that from then on: who opens the keys has shown
+    /// that as many are there as it takes.
+    pub fn open_anew(&mut self) -> anyhow::Result<Opened> {
+        let Some((client, _)) = &mut self.spare else {
+            anyhow::bail!("the keys were wiped: quit, and start the signer again");
+        };
+        let opened = client.open(&self.open)?;
+        let spare = self.spare.take();
+        self.stop();
+        self.running = spare;
+        self.is_open = true;
+        self.opened(&opened.keys);
+        Ok(opened)
     }
 
     /// Has it ask the holders for their shares. Returns when the keys are open.
@@ -52,14 +76,16 @@ impl KeyProcess {
     pub fn stop(&mut self) {
         self.cas.clear();
         self.is_open = false;
-        let Some((mut client, mut child)) = self.running.take() else {
-            return;
-        };
-        // Gone already is as good.
-        drop(client.wipe());
-        drop(client);
-        if let Err(error) = child.wait() {
-            tracing::error!("the key process: {error}");
+        for (mut client, mut child) in [self.running.take(), self.spare.take()]
+            .into_iter()
+            .flatten()
+        {
+            // Gone already is as good.
+            drop(client.wipe());
+            drop(client);
+            if let Err(error) = child.wait() {
+                tracing::error!("the key process: {error}");
+            }
         }
     }
 

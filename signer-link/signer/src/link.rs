@@ -21,7 +21,7 @@ use crate::pipe::Said;
 const FOR_POLICY: usize = 256 * 1024;
 /// What may wait for the line before nothing more is taken from `policy`.
 const FOR_LINE: usize = 256 * 1024;
-/// How often a lost device is tried again, in milliseconds.
+/// How often a lost device is tried again, and one that is open is compared with what is at its path, in milliseconds.
 const REOPEN: u64 = 1_000;
 
 struct Link {
@@ -33,6 +33,8 @@ struct Link {
     policy: UnixStream,
     to_policy: Vec<u8>,
     from_policy: Vec<u8>,
+    /// Sessions of which `policy` was told and that it has not greeted yet: until it has, what it says is of an earlier one.
+    ungreeted: u64,
 }
 
 /// Runs until `policy` is gone.
@@ -53,11 +55,14 @@ pub fn run(device: &Path, baud: u32, keys: &LinkKeys, policy: UnixStream) -> any
         policy,
         to_policy: Vec::new(),
         from_policy: Vec::new(),
+        ungreeted: 0,
     };
     loop {
         link.open(device, baud);
-        link.hear_policy()?;
-        link.tell_policy();
+        // In this order, so that nothing of an earlier session goes into one of which `policy` does not know yet.
+        if link.tell_policy() {
+            link.hear_policy()?;
+        }
         link.transmit();
         link.wait()?;
         link.read_line();
@@ -74,13 +79,22 @@ impl Link {
     }
 
     fn open(&mut self, path: &Path, baud: u32) {
-        if self.device.is_some() || self.now() < self.reopen_at {
+        if self.now() < self.reopen_at {
+            return;
+        }
+        if let Some(device) = &self.device {
+            match device.is_at_its_path() {
+                Ok(true) => self.reopen_at = self.now() + REOPEN,
+                Ok(false) => self.lose(&io::Error::other("its path leads to another one now")),
+                Err(error) => self.lose(&error),
+            }
             return;
         }
         match Tty::open(path, baud) {
             Ok(device) => {
                 tracing::info!("the cable is at {}", path.display());
                 self.device = Some(device);
+                self.reopen_at = self.now() + REOPEN;
             }
             Err(error) => {
                 if self.reopen_at == 0 {
@@ -105,12 +119,11 @@ impl Link {
                 return Ok(());
             };
             match said {
-                Said::Message(message) => {
-                    // A session that has ended meanwhile: the host asks again in the next one.
-                    if let Err(error) = self.endpoint.send(&message) {
-                        tracing::debug!("a message is not sent: {error}");
-                    }
+                Said::Greeting(message) => {
+                    self.ungreeted = self.ungreeted.saturating_sub(1);
+                    self.say(&message);
                 }
+                Said::Message(message) => self.say(&message),
                 Said::Reset => self.endpoint.reset(self.now()),
                 _ => anyhow::bail!("not what the policy process says"),
             }
@@ -118,25 +131,34 @@ impl Link {
         Ok(())
     }
 
-    fn tell_policy(&mut self) {
+    /// A session that has ended meanwhile: the host asks again in the next one.
+    fn say(&mut self, message: &[u8]) {
+        if self.ungreeted > 0 {
+            tracing::debug!("a message is not sent: it is of an earlier session");
+        } else if let Err(error) = self.endpoint.send(message) {
+            tracing::debug!("a message is not sent: {error}");
+        }
+    }
+
+    /// Whether `policy` knows of all that happened.
+    fn tell_policy(&mut self) -> bool {
         while self.to_policy.len() < FOR_POLICY {
             let said = match self.endpoint.event() {
-                None => return,
-                Some(Event::Up) => Said::Up,
+                None => return true,
+                Some(Event::Up) => {
+                    self.ungreeted += 1;
+                    Said::Up
+                }
                 Some(Event::Message(message)) => Said::Message(message),
                 Some(Event::Down(reason)) => Said::Down(format!("{reason:?}")),
                 // Nobody has proven anything yet: a wrong key file looks the same as an attacker.
-                Some(Event::Breach(Breach::Handshake)) => {
-                    tracing::error!(
-                        "whoever is at the other end of the cable does not have the host's keys"
-                    );
-                    continue;
-                }
+                Some(Event::Breach(Breach::Handshake)) => Said::Stranger,
                 Some(Event::Breach(breach)) => Said::Breach(format!("{breach:?}")),
                 Some(_) => continue,
             };
             self.to_policy.extend(said.encode());
         }
+        false
     }
 
     fn transmit(&mut self) {

@@ -16,7 +16,7 @@ use rustix::process::{
 };
 use signer::config::Config;
 use signer::confine::{Confinement, confine};
-use signer::{ceremony, import, key, link, run};
+use signer::{ceremony, import, key, link, run, standby};
 use tracing_subscriber::EnvFilter;
 
 /// The isolated signer of a certificate authority: it alone holds CA keys
@@ -38,6 +38,8 @@ enum Command {
     Ceremony(ceremony::Options),
     /// Take over the key of a CA that exists
     Import(import::Options),
+    /// Make the journal of a standby: a second signer that follows the active one
+    Standby(standby::Options),
     /// The process that has the cable; started by `signer run`
     #[command(hide = true)]
     Link(ConfigFile),
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         }
         Command::Ceremony(options) => ceremony::run(options, &pki::SystemClock),
         Command::Import(options) => import::run(options, &pki::SystemClock),
+        Command::Standby(options) => standby::run(options, &pki::SystemClock),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,13 +1,14 @@
 //! What the signer remembers: requests, serial numbers, revocations, CRLs. All of it comes from the journal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use pki::crl::Entries;
 use pki::{CrlNumber, Serial, Time};
-use wire::{CrlScope, ListChange, Receipt, RequestId, Revoke};
+use wire::{CrlScope, Receipt, RequestId, Revoke};
 
+use crate::complete_history::CompleteHistory;
 use crate::journal_record::{Act, Hash, Record};
-use crate::lists::{List, ListError, Lists};
+use crate::lists::{List, Lists};
 use crate::revoked::{Known, Revoked};
 
 /// The memory.
@@ -19,19 +20,36 @@ pub struct Memory {
     latest: Option<Time>,
     boots: u64,
     epoch: u32,
+    follows: bool,
     promoted: bool,
     locked: Option<String>,
+    winds_down: bool,
     replicated: journal::Position,
 }
 
 /// All about one Name of a CA.
 #[derive(Debug, Default)]
 pub struct Authority {
-    /// The serial numbers used, and when the certificate ends where the signer knows.
-    serials: HashMap<Serial, Option<Time>>,
+    /// The serial numbers used.
+    serials: HashMap<Serial, Issued>,
+    /// The parts of the CRL that certificates name.
+    partitions: HashSet<Arc<str>>,
     /// What is revoked.
     pub revoked: Revoked,
     lists: HashMap<CrlScope, Lists>,
+    /// At the last promotion: the highest CRL number that the signer before can ever have used.
+    left_behind: Option<CrlNumber>,
+    /// How the complete CRLs differ.
+    pub history: CompleteHistory,
+}
+
+/// What is known about a certificate that was signed.
+#[derive(Debug)]
+struct Issued {
+    /// When it ends, where the signer knows.
+    not_after: Option<Time>,
+    /// The part of the CRL that it names, its URI.
+    partition: Option<Arc<str>>,
 }
 
 /// What is known about a request when it arrives.
@@ -67,11 +85,13 @@ impl Memory {
         }
         match record {
             Record::Created { .. } => {}
-            Record::Session { .. } => {}
+            Record::Follows { .. } => self.follows = true,
+            Record::Session { .. } | Record::Noticed { .. } => {}
+            Record::WindDown { begins, .. } => self.winds_down = begins,
             Record::Started { .. } => self.boots += 1,
             Record::CaCertificate {
                 authority, serial, ..
-            } => self.use_serial(authority, &serial, None),
+            } => self.use_serial(authority, &serial, None, None),
             Record::KeyInUse {
                 name, certificate, ..
             } => {
@@ -92,10 +112,13 @@ impl Memory {
             Record::Unlocked { .. } => self.locked = None,
             Record::Locked { reason, .. } => self.locked = Some(reason),
             Record::Promoted { epoch, .. } => {
-                self.epoch = self.epoch.max(epoch);
+                self.raise_epoch(epoch);
                 self.promoted = true;
             }
-            Record::Replicated { record, .. } => self.replicate(receipt, &record),
+            Record::Replicated { record, .. } => {
+                self.replicated = self.replicated_after(&record);
+                self.learn(receipt, &record);
+            }
         }
     }
 
@@ -126,8 +149,12 @@ impl Memory {
                 authority,
                 serial,
                 not_after,
+                partition,
                 ..
-            } => self.use_serial(*authority, serial, Some(Time::from_unix(*not_after))),
+            } => {
+                let not_after = Some(Time::from_unix(*not_after));
+                self.use_serial(*authority, serial, not_after, partition.as_deref());
+            }
             Act::Crl {
                 authority,
                 scope,
@@ -148,7 +175,7 @@ impl Memory {
                         entries,
                         count: authority.revoked.count(),
                     };
-                    authority.lists.entry(scope.clone()).or_default().push(list);
+                    authority.keep(scope, list);
                 }
             }
         }
@@ -186,19 +213,19 @@ impl Memory {
     }
 
     /// Of a standby: a record of the active signer's journal, of which this one has a copy in the record of `receipt`.
-    pub fn replicate(&mut self, receipt: Receipt, octets: &[u8]) {
-        self.replicated = self.replicated_after(octets);
-        match Record::decode(octets) {
+    fn learn(&mut self, receipt: Receipt, octets: &[u8]) {
+        match Record::relayed(octets) {
             // About the other signer's own keys and console; and what cannot be read was written by a newer version,
             // which `Core` refuses before it is written here.
             Ok(
                 Record::Locked { .. }
                 | Record::Unlocked { .. }
                 | Record::KeyInUse { .. }
+                | Record::Follows { .. }
                 | Record::Started { .. },
             )
             | Err(_) => {}
-            Ok(Record::Promoted { epoch, .. }) => self.epoch = self.epoch.max(epoch),
+            Ok(Record::Promoted { epoch, .. }) => self.raise_epoch(epoch),
             Ok(record) => self.replay(receipt, record),
         }
     }
@@ -216,9 +243,19 @@ impl Memory {
         self.replicated
     }
 
-    /// Whether it was never made the active signer: it follows another one.
+    /// Whether its journal was made for a standby.
+    pub const fn follows(&self) -> bool {
+        self.follows
+    }
+
+    /// Whether it was never made the active signer.
     pub const fn is_standby(&self) -> bool {
         !self.promoted
+    }
+
+    /// Whether it was said to wind down (G11). A standby winds down as the signer does that it follows.
+    pub const fn winds_down(&self) -> bool {
+        self.winds_down
     }
 
     /// The highest promotion epoch in the journal.
@@ -239,7 +276,8 @@ impl Memory {
     /// Whether an authority has used this serial number, and when its certificate ends where that is known.
     pub fn serial(&self, authority: &Hash, serial: &Serial) -> Option<Option<Time>> {
         let authority = self.authorities.get(authority)?;
-        authority.serials.get(serial).copied()
+        let issued = authority.serials.get(serial)?;
+        Some(issued.not_after)
     }
 
     /// What is known about an authority, if anything is.
@@ -263,32 +301,79 @@ impl Memory {
         self.latest
     }
 
-    fn use_serial(&mut self, authority: Hash, serial: &[u8], not_after: Option<Time>) {
+    /// A signer was promoted: CRL numbers go on where no signer before it can come, whatever it does unseen. The first one
+    /// ever has nobody before it.
+    fn raise_epoch(&mut self, epoch: u32) {
+        self.epoch = self.epoch.max(epoch);
+        if epoch > 1 {
+            self.authorities.values_mut().for_each(Authority::lift);
+        }
+    }
+
+    fn use_serial(
+        &mut self,
+        authority: Hash,
+        serial: &[u8],
+        not_after: Option<Time>,
+        partition: Option<&str>,
+    ) {
         // What is on record was a serial number when it was written.
         if let Ok(serial) = Serial::from_be_bytes(serial) {
             let authority = self.authorities.entry(authority).or_default();
-            authority.serials.insert(serial, not_after);
+            let partition = partition.map(|uri| authority.same_partition(uri));
+            let issued = Issued {
+                not_after,
+                partition,
+            };
+            authority.serials.insert(serial, issued);
         }
     }
 }
 
 impl Authority {
-    /// The entries of the next CRL of this scope, as `change` describes them.
-    pub fn changed(
-        &self,
-        scope: &CrlScope,
-        change: &ListChange,
-        this_update: Time,
-    ) -> Result<Entries, ListError> {
-        let none = Lists::default();
-        let last = |scope| self.lists.get(scope).and_then(Lists::last);
-        let complete = last(&CrlScope::Complete).map(|list| &list.entries);
-        let lists = self.lists.get(scope).unwrap_or(&none);
-        lists.changed(scope, change, &self.revoked, complete, this_update)
+    /// The number that every CRL must be above since a signer was promoted, if one was.
+    pub const fn left_behind(&self) -> Option<&CrlNumber> {
+        self.left_behind.as_ref()
+    }
+
+    fn lift(&mut self) {
+        let last = self.lists.values().filter_map(Lists::last);
+        let highest = last.map(|list| &list.number).max();
+        let highest = highest.max(self.left_behind.as_ref());
+        self.left_behind = highest.map(CrlNumber::last_of_run);
+    }
+
+    /// A CRL of this scope is going to be signed.
+    pub fn keep(&mut self, scope: &CrlScope, list: List) {
+        let lists = self.lists.entry(scope.clone()).or_default();
+        if *scope == CrlScope::Complete {
+            self.history.push(lists.last(), &list);
+        }
+        lists.push(list);
     }
 
     /// The lists of a scope, if there are any.
     pub fn lists(&self, scope: &CrlScope) -> Option<&Lists> {
         self.lists.get(scope)
+    }
+
+    /// Whether the signer has signed a certificate of this serial number.
+    pub fn has_signed(&self, serial: &Serial) -> bool {
+        self.serials.contains_key(serial)
+    }
+
+    /// The part of the CRL that the certificate of this serial number names, if the signer has signed it.
+    pub fn partition(&self, serial: &Serial) -> Option<&str> {
+        self.serials.get(serial)?.partition.as_deref()
+    }
+
+    /// The URI of a part: one copy for all certificates that name it.
+    fn same_partition(&mut self, uri: &str) -> Arc<str> {
+        if let Some(known) = self.partitions.get(uri) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = uri.into();
+        self.partitions.insert(Arc::clone(&new));
+        new
     }
 }

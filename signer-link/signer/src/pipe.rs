@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 use wire::limits;
 
-/// One thing said. `link` says all of them, `policy` only [`Said::Message`] and [`Said::Reset`].
+/// One thing said. `policy` says [`Said::Greeting`], [`Said::Message`] and [`Said::Reset`], `link` all but the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// The session with the host is up.
@@ -18,6 +18,10 @@ pub enum Said {
     Breach(String),
     /// Begin anew: the session is of no use.
     Reset,
+    /// Somebody on the line tried to open a session without the host's keys.
+    Stranger,
+    /// The first message of a session, one for each [`Said::Up`]: what follows belongs to that session.
+    Greeting(Vec<u8>),
 }
 
 impl Said {
@@ -29,6 +33,8 @@ impl Said {
             Self::Down(reason) => (2, reason.as_bytes()),
             Self::Breach(what) => (3, what.as_bytes()),
             Self::Reset => (4, &[]),
+            Self::Stranger => (5, &[]),
+            Self::Greeting(message) => (6, message),
         };
         // Lossless: messages are bounded far below.
         let length = rest.len() as u32 + 1;
@@ -82,6 +88,8 @@ impl Said {
             2 => Self::Down(text()),
             3 => Self::Breach(text()),
             4 => Self::Reset,
+            5 => Self::Stranger,
+            6 => Self::Greeting(rest.to_vec()),
             _ => return Err(io::Error::other("not what the other process says")),
         })
     }
@@ -100,6 +108,8 @@ mod tests {
             Said::Down("gone".to_owned()),
             Said::Breach("wrong tag".to_owned()),
             Said::Reset,
+            Said::Stranger,
+            Said::Greeting(vec![7; 3]),
         ];
         let octets: Vec<_> = said.iter().flat_map(Said::encode).collect();
         let mut reader = octets.as_slice();

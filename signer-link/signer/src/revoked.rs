@@ -73,6 +73,11 @@ impl Revoked {
             .map(|index| &self.in_order[*index])
     }
 
+    /// How many were told before this one; `None` if it is not revoked.
+    pub fn place(&self, serial: &Serial) -> Option<u64> {
+        self.by_serial.get(serial).map(|index| *index as u64)
+    }
+
     /// All that came after the first `count`.
     pub fn after(&self, count: u64) -> &[Known] {
         let from = usize::try_from(count).unwrap_or(usize::MAX);

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::confine::{Confinement, confine};
 use crate::console::{self, Command};
 use crate::core::{Core, Opening, Rules};
+use crate::key::Opened;
 use crate::key_process::KeyProcess;
 use crate::log::Log;
 use crate::memory::Memory;
@@ -45,6 +46,7 @@ enum Asked {
     Command(Command),
     Unlock(Time),
     Date(Time),
+    Promote(Time),
 }
 
 /// Runs until the console says `quit`, or another process of the signer is gone.
@@ -53,13 +55,16 @@ pub fn run(path: &Path, config: &Config) -> anyhow::Result<()> {
     let signer_id = link_keys.signer().get();
     let policy = policy(config)?;
     let (mut link, mut link_process) = start_link(path)?;
-    let keys = KeyProcess::start(config)?;
+    let mut keys = KeyProcess::start(config)?;
     let begun = Instant::now();
     let mut memory = Memory::default();
     let log = Log::open(&config.journal, |receipt, record| {
         memory.replay(receipt, record)
     })?;
     tracing::info!(records = log.head().sequence, "journal open");
+    if memory.is_standby() && memory.follows() {
+        keys.prepare_spare()?;
+    }
     let enforced = confine(&Confinement::policy(&config.journal, &[]))?;
     tracing::info!("policy process confined: {enforced}");
     let clock = SignerClock::confirmed(SystemClock.now(), 0);
@@ -69,14 +74,20 @@ pub fn run(path: &Path, config: &Config) -> anyhow::Result<()> {
         signer_id,
     };
     let mut core = Core::start(keys, (log, memory), rules, clock, 0)?;
-    if !config.standby && core.memory().is_standby() && core.memory().replicated().sequence == 0 {
+    // The first signer of its CAs needs nobody to promote it.
+    if core.memory().is_standby() && !core.memory().follows() {
         core.promote(0)?;
+    }
+
+    if config.wind_down {
+        core.wind_down(0)?;
     }
 
     let (events, happened) = channel();
     read_link(link.try_clone()?, events.clone());
     if config.passphrase_file.is_some() {
-        unlock(&mut core, SystemClock.now(), 0)?;
+        let opened = core.keys_mut().open()?;
+        unlocked(&mut core, opened, SystemClock.now(), 0)?;
     }
     if io::stdin().is_terminal() {
         read_console(events);
@@ -153,14 +164,15 @@ fn handle(
     match event {
         Happened::Link(Said::Up) => {
             tracing::info!("session with the host");
-            let hello = core.link_up(now);
-            say(link, &hello)?;
+            let hello = Said::Greeting(core.link_up(now).encode()?);
+            hello.write(link).context("the link process is gone")?;
         }
         Happened::Link(Said::Down(reason)) => {
             tracing::warn!("no session with the host: {reason}");
             core.link_down();
         }
         Happened::Link(Said::Breach(what)) => core.breach(&what, now),
+        Happened::Link(Said::Stranger) => core.stranger(now),
         Happened::Link(_) => {}
         Happened::LinkGone => anyhow::bail!("the link process is gone"),
         Happened::Console(Asked::Command(Command::Quit), _) => return Ok(false),
@@ -177,17 +189,37 @@ fn handle(
 
 fn obey(core: &mut Signer, said: Asked, now: u64) -> anyhow::Result<()> {
     match said {
-        Asked::Unlock(time) | Asked::Date(time) => {
-            unlock(core, time, now)?;
+        Asked::Unlock(time) => {
+            let opened = core.keys_mut().open()?;
+            unlocked(core, opened, time, now)?;
+            println!("{}", console::describe(&core.status(now)));
+        }
+        Asked::Date(time) => {
+            core.confirm_date(time, now)?;
             println!("{}", console::describe(&core.status(now)));
         }
         Asked::Command(Command::Lock(reason)) => {
             core.lock(&format!("at the console: {reason}"), now);
         }
-        Asked::Command(Command::Promote) => {
+        // Dual control: two have confirmed the date, and as many holders as open the keys type their passphrases.
+        Asked::Promote(time) => {
+            core.may_be_promoted()?;
+            let opened = core.keys_mut().open_anew()?;
+            unlocked(core, opened, time, now)?;
             let epoch = core.promote(now)?;
             println!("This is the active signer now, in promotion epoch {epoch}.");
         }
+        Asked::Command(Command::WindDown) => match core.wind_down(now)? {
+            true => println!("Nothing is issued to subscribers from now on."),
+            false => println!("It winds down already."),
+        },
+        Asked::Command(Command::EndWindDown) => match core.end_wind_down() {
+            true => println!("With the next `unlock`, certificates are issued again."),
+            false => println!(
+                "It takes those who can unlock: `quit`, start the signer again, and say this before `unlock`. Take \
+                 `wind_down` out of its configuration first. (If it does not wind down, there is nothing to end.)"
+            ),
+        },
         Asked::Command(Command::Log(count)) => {
             let head = core.log().head().sequence;
             for sequence in head.saturating_sub(count) + 1..=head {
@@ -201,9 +233,8 @@ fn obey(core: &mut Signer, said: Asked, now: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has the key process ask for the shares, and takes the keys into use.
-fn unlock(core: &mut Signer, time: Time, now: u64) -> anyhow::Result<()> {
-    let opened = core.keys_mut().open()?;
+/// Takes the keys into use that holders have opened.
+fn unlocked(core: &mut Signer, opened: Opened, time: Time, now: u64) -> anyhow::Result<()> {
     core.unlock(
         &Opening {
             holders: opened.holders,
@@ -277,13 +308,14 @@ fn one_line(lines: &mut BufReader<io::Stdin>, events: &Sender<Happened>) -> io::
             println!("{wrong}");
             return Ok(true);
         }
-        Ok(Some(command @ (Command::Unlock | Command::Date))) => {
+        Ok(Some(command @ (Command::Unlock | Command::Date | Command::Promote))) => {
             let time = SystemClock.now();
             if !console::confirm_date(time, lines, &mut io::stdout())? {
                 return Ok(true);
             }
             match command {
                 Command::Unlock => Asked::Unlock(time),
+                Command::Promote => Asked::Promote(time),
                 _ => Asked::Date(time),
             }
         }

@@ -66,6 +66,13 @@ impl Tty {
         &self.path
     }
 
+    /// Whether its path still leads to it: a link such as those in `/dev/serial/by-id` leads to another device when the cable
+    /// is plugged in elsewhere, or when the pseudo-terminal behind it was made anew.
+    pub fn is_at_its_path(&self) -> io::Result<bool> {
+        let (open, there) = (rustix::fs::fstat(&self.fd)?, rustix::fs::stat(&self.path)?);
+        Ok(open.st_rdev == there.st_rdev)
+    }
+
     /// Throws away what was received and not read, and what was written and not sent.
     pub fn flush(&self) -> io::Result<()> {
         Ok(rustix::termios::tcflush(&self.fd, QueueSelector::IOFlush)?)

@@ -91,3 +91,18 @@ fn carry(from: &impl Line, to: &impl Line, octets: &[u8]) {
 fn wait(line: &impl AsFd, what: PollFlags) {
     poll(&mut [PollFd::new(line, what)], None).unwrap();
 }
+
+/// As when a cable is plugged in elsewhere, and the link that names it follows.
+#[test]
+fn a_path_that_leads_to_another_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cable");
+    let (one, other) = (Pty::open().unwrap(), Pty::open().unwrap());
+    std::os::unix::fs::symlink(one.path(), &path).unwrap();
+    let tty = Tty::open(&path, 115_200).unwrap();
+    assert!(tty.is_at_its_path().unwrap());
+    std::fs::remove_file(&path).unwrap();
+    assert!(tty.is_at_its_path().is_err());
+    std::os::unix::fs::symlink(other.path(), &path).unwrap();
+    assert!(!tty.is_at_its_path().unwrap());
+}

@@ -19,6 +19,7 @@
 pub mod frame;
 pub mod limits;
 pub mod link;
+pub mod local;
 
 mod codec;
 mod error;
@@ -40,4 +41,4 @@ pub use request::{
 pub use revoked_digest::RevokedDigest;
 
 /// Version of the messages; both sides say theirs in `Info`.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;

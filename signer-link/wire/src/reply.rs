@@ -151,6 +151,9 @@ pub struct Status {
     /// What its serial numbers begin with.
     #[n(10)]
     pub signer_id: u8,
+    /// Whether it winds down: it issues no certificate to subscribers any more.
+    #[n(11)]
+    pub winding_down: bool,
 }
 
 /// What the signer is ready for.
@@ -296,6 +299,9 @@ pub enum RefusalCode {
     /// Nobody may ask for this here, or now.
     #[n(7)]
     NotAllowed,
+    /// The serial number is another signer's to use (I18), as it is after a promotion: reserve one of this signer's.
+    #[n(8)]
+    OtherSigner,
 }
 
 impl fmt::Display for RefusalCode {
@@ -309,6 +315,7 @@ impl fmt::Display for RefusalCode {
             Self::IdReused => "id-reused",
             Self::Diverged => "diverged",
             Self::NotAllowed => "not-allowed",
+            Self::OtherSigner => "other-signer",
         })
     }
 }

@@ -174,6 +174,10 @@ pub struct IssueCertificate {
     /// responders.
     #[n(4)]
     pub csr: Option<CsrAroundKey>,
+    /// SHA-256 of what the host has as evidence that the names were verified; the signer cannot judge it and keeps it in
+    /// its log. Absent where nothing was verified by somebody else.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub evidence: Option<[u8; 32]>,
 }
 
 /// A certification request without its subjectPublicKeyInfo: the key stands in the TBSCertificate already, and a key

@@ -16,6 +16,7 @@ fn issue() -> Request {
             signature_algorithm: SignatureAlgorithm::EcdsaSha256,
             tbs: vec![0x30, 0x00],
             csr: Some(CsrAroundKey::cut(&[0x30, 1, 2, 3], &[1, 2])),
+            evidence: None,
         }),
     }
 }
@@ -42,7 +43,7 @@ fn sign_crl() -> Request {
     }
 }
 
-/// Stored form of protocol version 2: a change of these octets is a change of the protocol.
+/// Stored form of protocol version 3: a change of these octets is a change of the protocol.
 #[test]
 fn golden() {
     assert_eq!(

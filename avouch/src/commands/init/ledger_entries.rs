@@ -64,6 +64,7 @@ async fn record(
         not_after: certificate.not_after(),
         spki_sha256: certificate.public_key().fingerprint(),
         crl_partition: None,
+        evidence_sha256: None,
         actor: actor.to_owned(),
     };
     match ledger.reserve_serial(&reservation).await {

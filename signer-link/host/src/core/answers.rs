@@ -79,10 +79,15 @@ impl<D: Directory> Core<D> {
             "the signer says hello"
         );
         let (mode, epoch) = (session.mode, session.epoch);
+        // It was promoted while nobody listened, and suspends itself in a session with a host that does not know.
+        let outdated = (1..epoch).contains(&session.said) && mode != Mode::Standby;
         session.hello = Some(hello);
         // What was archived and not acknowledged before the cut.
         session.ack = (archived.sequence > 0).then_some(archived);
         self.met(signer_id, mode, epoch, now);
+        if outdated {
+            self.reset(cable, now);
+        }
     }
 
     fn met(&mut self, signer_id: u8, mode: Mode, epoch: u32, now: Now) {
@@ -91,6 +96,20 @@ impl<D: Directory> Core<D> {
         self.outbox.met_epoch(epoch, active, now);
         if self.outbox.epoch() > before && before > 0 {
             tracing::warn!(signer_id, epoch, "a signer was promoted");
+            self.tell_others(signer_id, now);
+        }
+    }
+
+    /// The one that was active before hears of a promotion in a new Hello, on which it locks itself.
+    fn tell_others(&mut self, promoted: u8, now: Now) {
+        for cable in 0..self.cables.len() {
+            let this = &self.cables[cable];
+            let unaware = this.session.as_ref().is_some_and(|session| {
+                session.said < self.outbox.epoch() && session.mode != Mode::Standby
+            });
+            if this.settings.signer_id != promoted && unaware {
+                self.reset(cable, now);
+            }
         }
     }
 
@@ -271,6 +290,8 @@ impl<D: Directory> Core<D> {
         session.knows_head(status.head.sequence);
         session.status = Some(status.clone());
         let (mode, epoch) = (status.mode, status.epoch);
+        // Promoted after its own Hello and before it heard this host's.
+        let outdated = (1..epoch).contains(&session.said) && mode == Mode::Suspended;
         this.seen = Some(Seen {
             clock_offset: now.time.seconds_until(status.time),
             status,
@@ -278,6 +299,9 @@ impl<D: Directory> Core<D> {
             round_trip: now.millis.saturating_sub(sent),
         });
         self.met(signer_id, mode, epoch, now);
+        if outdated {
+            self.reset(cable, now);
+        }
     }
 
     fn log_came(&mut self, cable: usize, outcome: Outcome, now: Now) {
@@ -289,6 +313,14 @@ impl<D: Directory> Core<D> {
             _ => return self.rejected(cable, "it answers GetLog with something else", now),
         };
         let this = &mut self.cables[cable];
+        // The signer has said meanwhile that its log does not go on where the archive ends.
+        if this
+            .session
+            .as_ref()
+            .is_some_and(|session| session.fault.is_some())
+        {
+            return;
+        }
         let appended = this
             .archive
             .append(&mut self.directory, &records, head, now.millis);

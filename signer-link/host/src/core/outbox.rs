@@ -158,6 +158,11 @@ impl<D: Directory> Outbox<D> {
         self.memory.acts.get(id)
     }
 
+    /// All acts that are remembered.
+    pub(crate) fn acts(&self) -> impl Iterator<Item = (&RequestId, &Act)> {
+        self.memory.acts.iter()
+    }
+
     /// The acts without an answer.
     pub(crate) fn open_acts(&self) -> impl Iterator<Item = (&RequestId, &Act)> {
         self.memory.acts.iter().filter(|(_, act)| act.is_open())

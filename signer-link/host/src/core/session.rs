@@ -44,6 +44,8 @@ pub(crate) enum Flight {
 #[derive(Debug)]
 pub(crate) struct Session {
     since: Millis,
+    /// The promotion epoch in the host's Hello.
+    pub(crate) said: u32,
     /// The signer's, if it fits.
     pub(crate) hello: Option<Hello>,
     /// As last said.
@@ -67,9 +69,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn begin(now: Millis) -> Self {
+    pub(crate) fn begin(said: u32, now: Millis) -> Self {
         Self {
             since: now,
+            said,
             hello: None,
             mode: Mode::Sealed,
             epoch: 0,

@@ -1,8 +1,13 @@
 //! How everything is.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use wire::Outcome;
+use wire::local::RefusedAct;
+
 use super::directory::Directory;
+use super::outbox::ActState;
 use super::queue::Class;
 use super::session::Session;
 use super::settings::Now;
@@ -25,6 +30,31 @@ impl<D: Directory> Core<D> {
             outbox_octets: self.outbox.octets(),
             alarms: self.alarms(),
         }
+    }
+
+    /// How many refused acts are remembered, and the newest of them.
+    pub fn refused(&self, most: usize) -> (u64, Vec<RefusedAct>) {
+        let mut refused: Vec<_> = self
+            .outbox
+            .acts()
+            .filter_map(|(id, act)| match &act.state {
+                ActState::Done {
+                    outcome: Outcome::Refused(refused),
+                    ..
+                } => Some((id, act, refused)),
+                _ => None,
+            })
+            .collect();
+        refused.sort_unstable_by_key(|(_, act, _)| Reverse((act.time, act.arrival)));
+        let count = refused.len() as u64;
+        let newest = refused.into_iter().take(most);
+        let newest = newest.map(|(id, act, refused)| RefusedAct {
+            id: *id,
+            owner: act.owner,
+            time: act.time,
+            refused: refused.clone(),
+        });
+        (count, newest.collect())
     }
 
     fn view_queues(&self, now: Now) -> BTreeMap<Class, QueueView> {

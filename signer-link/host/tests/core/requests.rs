@@ -22,6 +22,7 @@ pub(crate) fn issue(number: u64, profile: &str) -> Request {
             signature_algorithm: SignatureAlgorithm::RsaSha256,
             tbs: vec![b'T'; 900],
             csr: None,
+            evidence: None,
         }),
     }
 }

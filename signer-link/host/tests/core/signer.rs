@@ -224,6 +224,7 @@ impl Signer {
             epoch: self.epoch,
             replicated: 0,
             signer_id: self.id,
+            winding_down: false,
         }
     }
 

@@ -82,6 +82,8 @@ impl Book {
             serial: serial.as_bytes().to_vec(),
             tbs: hash(tbs),
             not_after: not_after.unix(),
+            evidence: None,
+            partition: None,
         };
         self.intends(act, tbs, clock)
     }

@@ -67,7 +67,11 @@ impl<S: Storage, K: Keys> Core<S, K> {
     fn sync(&mut self) -> Result<(), CoreError> {
         match self.failed {
             Some(_) => Ok(()),
-            None => Ok(self.log.sync()?),
+            None => {
+                self.log.sync()?;
+                self.durable = self.log.head();
+                Ok(())
+            }
         }
     }
 
@@ -108,20 +112,14 @@ impl<S: Storage, K: Keys> Core<S, K> {
             Operation::GetLog { after } => plain(self.read_log(after)?),
             Operation::AckLog { archived } => {
                 let done = self.archived(&archived);
-                plain(done_or(
-                    done,
-                    "archived",
-                    "that is not where this log stood, or it goes back",
-                ))
+                let refusal = "that is not where this log stood, or it goes back";
+                plain(self.done_or(done, "archived", refusal, now)?)
             }
-            Operation::Replicate { after, records } => plain(self.replicate(after, records)?),
+            Operation::Replicate { after, records } => plain(self.replicate(after, records, now)?),
             Operation::Maintenance { seconds } => {
                 let done = self.maintain(seconds, now);
-                plain(done_or(
-                    done,
-                    "seconds",
-                    "silence can be announced once until the next unlock, and within the configured limit",
-                ))
+                let refusal = "silence can be announced once until the next unlock, and within the configured limit";
+                plain(self.done_or(done, "seconds", refusal, now)?)
             }
             Operation::Lock { reason } => {
                 self.lock(&format!("the host asked: {reason}"), now);
@@ -145,7 +143,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
         };
         let digest = hash(&request.encode()?);
         match self.memory.earlier(&id, &digest) {
-            Earlier::Answered(sequence) => {
+            Earlier::Answered(sequence) if sequence <= self.head().sequence => {
                 let (outcome, receipt) = self.recorded(sequence)?;
                 return Ok(Begun::Answered(outcome, Some(receipt)));
             }
@@ -158,7 +156,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
                 );
                 return Ok(Begun::Answered(Outcome::Refused(refusal), None));
             }
-            Earlier::Nothing | Earlier::Intent(_) => {}
+            Earlier::Nothing | Earlier::Intent(_) | Earlier::Answered(_) => {}
         }
         if let Err((mode, _)) = self.may_sign(now) {
             return Ok(Begun::busy(match mode {
@@ -209,6 +207,11 @@ impl<S: Storage, K: Keys> Core<S, K> {
             let milliseconds = NOT_FOR_NOW;
             return Ok((Outcome::Busy { milliseconds }, None));
         };
+        // So with the budget: those that came together have spent it.
+        if unlocked.signatures >= self.limits.signatures {
+            let milliseconds = SUSPENDED;
+            return Ok((Outcome::Busy { milliseconds }, None));
+        }
         unlocked.signatures += 1;
         let signature = self
             .keys
@@ -235,7 +238,8 @@ impl<S: Storage, K: Keys> Core<S, K> {
             digest,
             refused: refusal.clone(),
         })?;
-        if refusal.code == RefusalCode::Policy
+        // An honest host's serial numbers are random: it never uses one again.
+        if matches!(refusal.code, RefusalCode::Policy | RefusalCode::SerialUsed)
             && let Some(unlocked) = &mut self.unlocked
         {
             unlocked.strikes += 1;
@@ -245,6 +249,19 @@ impl<S: Storage, K: Keys> Core<S, K> {
             }
         }
         Ok(Begun::Answered(Outcome::Refused(refusal), Some(receipt)))
+    }
+
+    fn done_or(
+        &mut self,
+        done: bool,
+        field: &str,
+        message: &str,
+        now: u64,
+    ) -> Result<Outcome, CoreError> {
+        match done {
+            true => Ok(Outcome::Done),
+            false => self.not_allowed(field, message, now),
+        }
     }
 
     fn info(&self) -> Outcome {
@@ -263,7 +280,8 @@ impl<S: Storage, K: Keys> Core<S, K> {
 
     fn results(&self, ids: &[RequestId]) -> Result<Vec<SignedResult>, CoreError> {
         let result = |id: &RequestId| {
-            let Some(sequence) = self.memory.answer(id) else {
+            let answer = self.memory.answer(id);
+            let Some(sequence) = answer.filter(|sequence| *sequence <= self.head().sequence) else {
                 return Ok(SignedResult::Unknown);
             };
             Ok(match self.recorded(sequence)?.0 {
@@ -279,7 +297,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
     /// The answer in a record of the journal.
     fn recorded(&self, sequence: u64) -> Result<(Outcome, Receipt), CoreError> {
         let (mut record, receipt) = self.log.read(sequence)?;
-        if let Record::Replicated { record: octets, .. } = &record {
+        while let Record::Replicated { record: octets, .. } = &record {
             record = Record::decode(octets).map_err(|_| CoreError::NoAnswer(sequence))?;
         }
         let outcome = match record {
@@ -295,12 +313,5 @@ impl<S: Storage, K: Keys> Core<S, K> {
 impl Begun {
     pub(super) const fn busy(milliseconds: u32) -> Self {
         Self::Answered(Outcome::Busy { milliseconds }, None)
-    }
-}
-
-fn done_or(done: bool, field: &str, message: &str) -> Outcome {
-    match done {
-        true => Outcome::Done,
-        false => Outcome::Refused(refused(RefusalCode::NotAllowed, field, message)),
     }
 }

@@ -24,6 +24,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
         let authority = ca.authority();
         let judged =
             judge_certificate(request, &ca.certificate, &self.policy, self.signer_id, time)?;
+        self.judge_wind_down(&judged)?;
         if self.memory.serial(&authority, &judged.serial).is_some() {
             return Err(refused(
                 RefusalCode::SerialUsed,
@@ -39,6 +40,8 @@ impl<S: Storage, K: Keys> Core<S, K> {
             serial: judged.serial.as_bytes().to_vec(),
             tbs: hash(&request.tbs),
             not_after: judged.not_after.unix(),
+            evidence: request.evidence,
+            partition: judged.partition,
         };
         let pending = Pending {
             ca: request.issuer.clone(),

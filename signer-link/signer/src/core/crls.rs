@@ -164,7 +164,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
         }
         let last = known.lists(&request.scope).and_then(Lists::last);
         let last = last.map(|list| list.number.clone());
-        judge_crl(
+        let base = judge_crl(
             request,
             &tbs,
             &ca.certificate,
@@ -172,6 +172,11 @@ impl<S: Storage, K: Keys> Core<S, K> {
             last.as_ref(),
             time,
         )?;
+        if let Some(base) = base {
+            known
+                .check_delta(&base, &request.number, &entries)
+                .map_err(|error| refused(RefusalCode::Diverged, "entries", error.to_string()))?;
+        }
         let act = Act::Crl {
             issuer: request.issuer.clone(),
             authority,
@@ -191,6 +196,19 @@ impl<S: Storage, K: Keys> Core<S, K> {
 
     /// V5: number and thisUpdate only rise.
     fn check_rises(&self, request: &SignCrl, authority: &Hash) -> Result<(), Refused> {
+        let known = self.memory.authority(authority);
+        if let Some(left_behind) = known.and_then(Authority::left_behind)
+            && request.number <= *left_behind
+        {
+            let message = format!(
+                "CRL number {} is not above {left_behind}: numbers up to that are left to the signer before the promotion (G8)",
+                request.number
+            );
+            return Err(Refused {
+                above: Some(left_behind.clone()),
+                ..not_newer("number", message)
+            });
+        }
         if let Some(last) = self.memory.last_list(authority, &request.scope) {
             if request.number <= last.number {
                 let mut refusal = not_newer(

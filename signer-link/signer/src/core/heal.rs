@@ -35,7 +35,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
     }
 
     pub(super) fn read_log(&self, after: u64) -> Result<Outcome, CoreError> {
-        let head = self.log.head();
+        let head = self.head();
         let mut records = Vec::new();
         let mut octets = 0;
         for sequence in after.saturating_add(1)..=head.sequence {

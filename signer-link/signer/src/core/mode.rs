@@ -40,7 +40,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
             time: self.clock.time(now),
             mode,
             reason,
-            head: self.log.head(),
+            head: self.head(),
             archived: self.archived,
             host_ahead_milliseconds: self.clock.host_ahead(),
             signatures_left: self.limits.signatures.saturating_sub(signatures),
@@ -48,6 +48,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
             epoch: self.memory.epoch(),
             replicated: self.memory.replicated().sequence,
             signer_id: self.signer_id,
+            winding_down: self.memory.winds_down(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! A standby follows the active signer's journal, which the host relays.
 
 use journal::Storage;
-use wire::{LogRecord, Outcome, RefusalCode};
+use wire::{LogRecord, Outcome};
 
-use super::{Core, CoreError, refused};
+use super::{Core, CoreError};
 use crate::journal_record::Record;
 use crate::keys::Keys;
 
@@ -13,27 +13,20 @@ impl<S: Storage, K: Keys> Core<S, K> {
         &mut self,
         after: u64,
         records: Vec<LogRecord>,
+        now: u64,
     ) -> Result<Outcome, CoreError> {
-        let not_allowed = |field: &str, message: String| {
-            Ok(Outcome::Refused(refused(
-                RefusalCode::NotAllowed,
-                field,
-                message,
-            )))
-        };
         if !self.memory.is_standby() {
-            return not_allowed("operation", "this signer follows no other".to_owned());
+            return self.not_allowed("operation", "this signer follows no other", now);
         }
         let have = self.memory.replicated().sequence;
         if after > have {
-            return not_allowed(
-                "after",
-                format!("{have} records are here: go on after that"),
-            );
+            let message = format!("{have} records are here: go on after that");
+            return self.not_allowed("after", &message, now);
         }
         for record in &records {
-            if let Err(reason) = Record::decode(&record.0) {
-                return not_allowed("records", format!("one is not of this version: {reason}"));
+            if let Err(reason) = Record::relayed(&record.0) {
+                let message = format!("one is not of this version: {reason}");
+                return self.not_allowed("records", &message, now);
             }
         }
         // What is here already came before a cut, and was acknowledged to nobody.

@@ -48,9 +48,15 @@ impl<S: Storage, K: Keys> Core<S, K> {
                 wire::PROTOCOL_VERSION
             ));
         }
-        if self.memory.is_standby() {
-            // What the host has archived is the active signer's log.
-            return Ok(());
+        // An honest host says nothing of these, since it cannot know them better.
+        if hello.signer_id != 0 && hello.signer_id != self.signer_id {
+            return Err(format!(
+                "the host wants signer {}, this is {}: are the cables exchanged?",
+                hello.signer_id, self.signer_id
+            ));
+        }
+        if hello.policy != [0; 32] && hello.policy != self.policy.hash() {
+            return Err("the host names another policy than this signer's".to_owned());
         }
         if hello.epoch != 0 && hello.epoch < self.memory.epoch() {
             return Err(format!(

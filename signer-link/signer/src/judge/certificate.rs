@@ -5,18 +5,25 @@ use pki::csr::CertificationRequest;
 use pki::lint::{Context, lint};
 use pki::profile::{CertifiedNames, Profile, StatusUrls};
 use pki::{Certificate, Serial, SignatureAlgorithm, Time, oid};
-use wire::{IssueCertificate, Refused};
+use wire::{IssueCertificate, RefusalCode, Refused};
 
 use super::{policy, refuse_all};
 use crate::policy::Policy;
 
+/// Whoever gets a responder's key, which lies on an online machine, says "good" of everything for so long.
+const RESPONDER_DAYS: i64 = 31;
+
 /// What the signer remembers of a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
     /// Its serial number.
     pub serial: Serial,
     /// When it ends.
     pub not_after: Time,
+    /// The part of the CRL that it names, its URI.
+    pub partition: Option<String>,
+    /// Whether it is for an OCSP responder and nothing else.
+    pub is_responder: bool,
 }
 
 /// Judges a certificate to be signed by `ca`, by the signer whose serial numbers begin with `signer_id`.
@@ -38,21 +45,44 @@ pub fn judge_certificate(
     Ok(Judged {
         serial: *certificate.serial(),
         not_after: certificate.not_after(),
+        partition: partition(&certificate, rules.status_urls(&request.issuer).as_ref()),
+        is_responder: is_responder(&certificate),
     })
+}
+
+/// The list that says whether it is revoked, unless that is the complete CRL. Where nobody has configured what the
+/// complete CRL is called, it shows in the way in which parts are named ([`StatusUrls::with_crl_partition`]).
+fn partition(certificate: &Certificate, urls: Option<&StatusUrls>) -> Option<String> {
+    let uri = certificate.distribution_point_uri()?;
+    let is_part = match urls {
+        Some(urls) => urls.crl != uri,
+        None => uri.contains("/part/"),
+    };
+    is_part.then_some(uri)
 }
 
 /// I18: 16 to 20 octets that begin with the signer's own id, so that two signers never use the same.
 fn check_serial(serial: &Serial, signer_id: u8) -> Result<(), Refused> {
     let octets = serial.as_bytes();
-    if (16..=20).contains(&octets.len()) && octets.first() == Some(&signer_id) {
-        return Ok(());
+    if !(16..=20).contains(&octets.len()) {
+        return Err(policy(
+            "tbs.serialNumber",
+            "it must have 16 to 20 octets (I18)",
+        ));
     }
-    Err(policy(
-        "tbs.serialNumber",
-        format!(
-            "it must have 16 to 20 octets and begin with this signer's id, {signer_id:02x} (I18)"
-        ),
-    ))
+    // After a promotion the host may have reserved one that was the other signer's to use. That is nothing against the
+    // policy: it takes another.
+    if octets.first() != Some(&signer_id) {
+        return Err(Refused {
+            code: RefusalCode::OtherSigner,
+            field: "tbs.serialNumber".to_owned(),
+            message: format!(
+                "it is another signer's to use: those of this one begin with {signer_id:02x} (I18)"
+            ),
+            above: None,
+        });
+    }
+    Ok(())
 }
 
 /// The reader wants a whole certificate; the signature plays no part.
@@ -164,13 +194,29 @@ fn check_times(certificate: &Certificate, ca: &Certificate, now: Time) -> Result
             ),
         ));
     }
+    let seconds = certificate
+        .not_before()
+        .seconds_until(certificate.not_after())
+        + 1;
+    // A root may be offline: its responder's comes by ceremony and holds for as long as its profile says (S3).
+    let is_root = ca.issuer() == ca.subject();
+    if is_responder(certificate) && !is_root && seconds > RESPONDER_DAYS * 86_400 {
+        return Err(policy(
+            "tbs.validity.notAfter",
+            format!("a responder's certificate is valid for {RESPONDER_DAYS} days at most (S9)"),
+        ));
+    }
     Ok(())
+}
+
+fn is_responder(certificate: &Certificate) -> bool {
+    certificate.extended_key_usages() == [oid::OCSP_SIGNING]
 }
 
 /// Proof of possession, for everybody but OCSP responders, whose keys the presigner makes.
 fn check_csr(request: &IssueCertificate, certificate: &Certificate) -> Result<(), Refused> {
     let Some(csr) = &request.csr else {
-        if certificate.extended_key_usages() == [oid::OCSP_SIGNING] {
+        if is_responder(certificate) {
             return Ok(());
         }
         return Err(policy(

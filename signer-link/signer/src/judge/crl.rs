@@ -16,7 +16,7 @@ const SIGNATURE_RULE: &str = "CRL-31";
 const KEY_USAGE_RULE: &str = "CRL-27";
 
 /// Judges a CRL to be signed by `ca`: the whole TBSCertList, which the signer has put together for this request. `last` is
-/// the number of the last CRL of this scope.
+/// the number of the last CRL of this scope. Gives the number of the CRL that a delta is relative to.
 pub fn judge_crl(
     request: &SignCrl,
     tbs: &[u8],
@@ -24,7 +24,7 @@ pub fn judge_crl(
     rules: &Policy,
     last: Option<&CrlNumber>,
     now: Time,
-) -> Result<(), Refused> {
+) -> Result<Option<CrlNumber>, Refused> {
     let algorithm = request.signature_algorithm;
     let of_key = ca
         .public_key()
@@ -80,7 +80,8 @@ pub fn judge_crl(
             && (violation.rule != KEY_USAGE_RULE || ca.key_usage().is_some())
     };
     let found: Vec<_> = found.into_iter().filter(counts).collect();
-    refuse_all("tbs", &found)
+    refuse_all("tbs", &found)?;
+    Ok(crl.base_number().cloned())
 }
 
 /// What a CRL to be signed covers. A part must be one of the issuer's own, where its URLs are configured.

@@ -23,24 +23,38 @@ const KEYS: u8 = 131;
 const WIPED: u8 = 132;
 const REFUSED: u8 = 255;
 
+/// What the key process is asked.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Request {
+pub enum Request {
+    /// Open the keys.
     Open(Open),
+    /// Sign a message.
     Sign {
+        /// The name of the issuer's key.
         issuer: String,
+        /// The algorithm to sign with.
         algorithm: SignatureAlgorithm,
+        /// What is signed.
         message: Vec<u8>,
     },
+    /// Look for keys that are new in the store.
     Reload,
+    /// Wipe the keys and end.
     Wipe,
 }
 
+/// What it answers.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Reply {
+pub enum Reply {
+    /// The keys are open.
     Opened(Opened),
+    /// The signature.
     Signed(Vec<u8>),
+    /// The keys there are now.
     Keys(Keys),
+    /// The keys are wiped.
     Wiped,
+    /// It could not be done, and why.
     Refused(RefusalCode, String),
 }
 
@@ -72,7 +86,8 @@ pub(super) fn write_sign(
 }
 
 impl Request {
-    pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
+    /// Sends it as one frame.
+    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Open(open) => {
                 let token = open.token.as_ref();
@@ -97,7 +112,7 @@ impl Request {
     }
 
     /// The next request; nothing when the partner has gone.
-    pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
+    pub fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
         let Some(frame) = read_frame(from)? else {
             return Ok(None);
         };
@@ -134,7 +149,8 @@ impl Request {
 }
 
 impl Reply {
-    pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
+    /// Sends it as one frame.
+    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Opened(opened) => Frame::new(OPENED)
                 .octets(&opened.executable)
@@ -155,7 +171,8 @@ impl Reply {
         }
     }
 
-    pub(super) fn read(from: &mut impl Read) -> io::Result<Self> {
+    /// The next reply; an error when the key process has gone.
+    pub fn read(from: &mut impl Read) -> io::Result<Self> {
         let frame = read_frame(from)?.ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::UnexpectedEof,

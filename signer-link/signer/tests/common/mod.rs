@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use hierarchy::Hierarchy;
-use journal::{DiskFile, JournalError};
+use journal::{DiskFile, JournalError, Storage};
 use keystore::{Cost, EncryptedStore, SecretString, SigningKey};
 use pki::certificate_builder::{GeneralName, TbsCertificate};
 use pki::crl::build::{CrlContents, CrlEntry};
@@ -53,6 +53,8 @@ pub(crate) struct Fixture {
     pub(crate) clock: ManualClock,
     pub(crate) root: Certificate,
     pub(crate) member: Certificate,
+    /// What serial numbers begin with.
+    pub(crate) signer_id: u8,
 }
 
 impl Fixture {
@@ -108,6 +110,7 @@ impl Fixture {
             clock,
             root,
             member,
+            signer_id: SIGNER_ID,
         }
     }
 
@@ -126,11 +129,7 @@ impl Fixture {
 
     pub(crate) fn bench_with(&self, policy: Policy, limits: Limits) -> Bench {
         let mut bench = self.sealed(policy, limits);
-        bench.unlock();
-        if bench.core.memory().is_standby() {
-            bench.core.promote(0).unwrap();
-        }
-        bench.greet();
+        bench.make_active();
         bench
     }
 
@@ -148,6 +147,16 @@ impl Fixture {
                 Err(error) => panic!("{error}"),
             }
         };
+        self.sealed_on((log, memory), policy, limits)
+    }
+
+    /// The same over a journal that is open.
+    pub(crate) fn sealed_on<S: Storage>(
+        &self,
+        journal: (Log<S>, Memory),
+        policy: Policy,
+        limits: Limits,
+    ) -> Bench<S> {
         let keys = InProcess {
             store: self.keys(),
             keyring: None,
@@ -157,9 +166,9 @@ impl Fixture {
         let rules = Rules {
             policy,
             limits,
-            signer_id: SIGNER_ID,
+            signer_id: self.signer_id,
         };
-        let core = Core::start(keys, (log, memory), rules, clock, 0).unwrap();
+        let core = Core::start(keys, journal, rules, clock, 0).unwrap();
         Bench {
             core,
             now: 0,
@@ -223,14 +232,34 @@ impl Keys for InProcess {
 }
 
 /// A signer, and the host as far as it asks.
-pub(crate) struct Bench {
-    pub(crate) core: Core<DiskFile, InProcess>,
+pub(crate) struct Bench<S: Storage = DiskFile> {
+    pub(crate) core: Core<S, InProcess>,
     /// Milliseconds of the monotonic clock.
     pub(crate) now: u64,
     clock: ManualClock,
 }
 
-impl Bench {
+impl<S: Storage> Bench<S> {
+    /// Unlocked, promoted if nobody was, and in a session.
+    pub(crate) fn make_active(&mut self) {
+        self.unlock();
+        if self.core.memory().is_standby() {
+            self.core.promote(0).unwrap();
+        }
+        self.greet();
+    }
+
+    pub(crate) fn mode(&self) -> wire::Mode {
+        self.core.mode(self.now).0
+    }
+
+    /// Time passes, for the host and for the signer.
+    pub(crate) fn pass(&mut self, seconds: u32) {
+        self.clock.advance(i64::from(seconds));
+        self.now += u64::from(seconds) * 1_000;
+        self.core.tick(self.now);
+    }
+
     pub(crate) fn unlock(&mut self) {
         let opening = Opening {
             holders: vec!["tests".to_owned()],
@@ -263,6 +292,16 @@ impl Bench {
         });
         let answers = self.core.receive(&[hello.encode().unwrap()], self.now);
         assert!(answers.is_empty());
+    }
+
+    /// A session with a host that has archived nothing.
+    pub(crate) fn greet_with_nothing(&mut self) {
+        self.core.link_up(self.now);
+        let nothing = Receipt {
+            sequence: 0,
+            head: [0; 32],
+        };
+        self.greet_with(nothing, 0);
     }
 
     pub(crate) fn ping(&mut self, time: Time) -> wire::Status {
@@ -390,6 +429,7 @@ impl Leaf {
                 &self.csr,
                 self.key.public_key().spki_der(),
             )),
+            evidence: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! the other way, over `serial-proxy` between two pseudo-terminals.
 //!
 //! cargo build --release --bins -p serial-proxy
-//! cargo run --release -p serial-proxy --example throughput -- [BAUD [SECONDS [LATENCY]]]
+//! cargo run --release -p serial-proxy --example cable -- [BAUD [SECONDS [LATENCY]]]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -22,7 +22,7 @@ fn main() {
     let seconds: u64 = argument("20").parse().expect("a number of seconds");
     let latency = argument("16ms");
 
-    // target/release/examples/throughput
+    // target/release/examples/cable
     let program = std::env::current_exe().expect("this program has a path");
     let program = program
         .ancestors()

@@ -1,0 +1,4 @@
+//! A running Avouch with CAs that were taken over, for benches.
+#![forbid(unsafe_code)]
+
+pub mod site;
