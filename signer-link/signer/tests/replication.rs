@@ -1,0 +1,287 @@
+//! A standby follows the active signer, takes over at its console, and never uses anything twice (G8).
+
+mod common;
+
+use std::fs;
+
+use common::{Bench, Fixture, Leaf, crl, noon, policy, refusal, revoke, signature};
+use pki::crl::build::CrlEntry;
+use pki::{CrlNumber, Serial};
+use signer::core::CoreError;
+use signer::journal_record::Record;
+use signer::log::Log;
+use signer::settings::Limits;
+use wire::{LogRecord, Mode, Operation, Outcome, RefusalCode};
+
+/// A second machine with the same keys, and the journal of a standby.
+fn second(first: &Fixture) -> Fixture {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = directory.path().join("keys");
+    fs::create_dir(&keys).unwrap();
+    for file in fs::read_dir(first.keys()).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), keys.join(file.file_name())).unwrap();
+    }
+    let time = noon().unix();
+    drop(Log::create(&directory.path().join("journal"), &Record::Follows { time }).unwrap());
+    Fixture {
+        directory,
+        clock: first.clock.clone(),
+        root: first.root.clone(),
+        member: first.member.clone(),
+        signer_id: first.signer_id + 1,
+    }
+}
+
+/// A standby that is unlocked and in a session.
+fn follower(fixture: &Fixture) -> Bench {
+    let mut bench = fixture.sealed(policy(), Limits::default());
+    bench.unlock();
+    bench.greet();
+    assert_eq!(bench.mode(), Mode::Standby);
+    bench
+}
+
+/// What the active signer's log says after that many records, as the host reads it.
+fn log_after(bench: &mut Bench, after: u64) -> Vec<LogRecord> {
+    let mut all = Vec::new();
+    loop {
+        let after = after + all.len() as u64;
+        match bench.ask(0xee, Operation::GetLog { after }).outcome {
+            Outcome::Log { records, .. } if records.is_empty() => return all,
+            Outcome::Log { records, .. } => all.extend(records),
+            other => panic!("no log: {other:?}"),
+        }
+    }
+}
+
+/// The host relays what the standby lacks.
+fn relay(from: &mut Bench, to: &mut Bench) {
+    let after = to.core.status(to.now).replicated;
+    let records = log_after(from, after);
+    let reply = to.ask(0xed, Operation::Replicate { after, records });
+    assert_eq!(reply.outcome, Outcome::Done);
+}
+
+fn entry() -> CrlEntry {
+    CrlEntry {
+        serial: Serial::random_of_signer(1).unwrap(),
+        revocation_date: noon().plus_seconds(-600),
+        reason: None,
+        invalidity_date: None,
+    }
+}
+
+#[test]
+fn a_promoted_standby_goes_on_and_the_one_before_locks() {
+    let first = Fixture::new();
+    let mut active = first.bench();
+    let leaf = Leaf::new(&first.member);
+    let issued = signature(&active.issue(1, leaf.request()));
+    let entries = [entry()];
+    let told = revoke(&entries, None);
+    active.ask(2, told.clone());
+    let list = crl(&first.member, 5, noon(), &entries);
+    let listed = signature(&active.ask(3, Operation::SignCrl(list.clone())));
+    let mut bad = Leaf::new(&first.member).request();
+    bad.tbs.clear();
+    let refused = refusal(&active.issue(4, bad.clone()));
+
+    let second = second(&first);
+    let mut standby = follower(&second);
+    relay(&mut active, &mut standby);
+    let followed = standby.core.status(standby.now).replicated;
+    assert_eq!(followed, active.core.log().head().sequence);
+    assert_eq!(
+        standby.core.memory().replicated().head,
+        active.core.log().head().head
+    );
+    // It signs nothing, whoever asks.
+    let mut own = Leaf::new(&first.member);
+    own.serial = Serial::random_of_signer(second.signer_id).unwrap();
+    let reply = standby.issue(9, own.request());
+    assert!(matches!(reply.outcome, Outcome::Busy { .. }), "{reply:?}");
+    // What came before a crash is there after it.
+    drop(standby);
+    let mut standby = follower(&second);
+    assert_eq!(standby.core.status(standby.now).replicated, followed);
+
+    assert_eq!(standby.core.promote(standby.now).unwrap(), 2);
+    standby.greet();
+    assert_eq!(standby.mode(), Mode::Active);
+    // Whatever the first has done stands: same id, same answer.
+    assert_eq!(signature(&standby.issue(1, leaf.request())), issued);
+    assert_eq!(signature(&standby.ask(3, Operation::SignCrl(list))), listed);
+    assert_eq!(refusal(&standby.issue(4, bad)), refused);
+    assert!(matches!(
+        standby.ask(2, told).outcome,
+        Outcome::Remembered { count: 1, .. }
+    ));
+    let other = Leaf::new(&first.member).request();
+    assert_eq!(
+        refusal(&standby.issue(1, other)).code,
+        RefusalCode::IdReused
+    );
+
+    // The one before hears of it in the first message, and nothing brings it back but people.
+    active.core.link_up(active.now);
+    active.greet_with(active.core.log().head(), 2);
+    let (mode, reason) = active.core.mode(active.now);
+    assert_eq!(mode, Mode::Locked);
+    assert!(reason.contains("epoch 2"), "{reason}");
+}
+
+#[test]
+fn serial_and_crl_numbers_of_the_signer_before_are_never_used() {
+    let first = Fixture::new();
+    let mut active = first.bench();
+    let mut leaf = Leaf::new(&first.member);
+    signature(&active.issue(1, leaf.request()));
+    let entries = [entry()];
+    active.ask(2, revoke(&entries, None));
+    let list = crl(&first.member, 5, noon().plus_seconds(-60), &entries);
+    signature(&active.ask(3, Operation::SignCrl(list)));
+
+    let second = second(&first);
+    let mut standby = follower(&second);
+    relay(&mut active, &mut standby);
+    // The first goes on, and nobody relays that.
+    for number in 6..9_u8 {
+        let list = crl(
+            &first.member,
+            u64::from(number),
+            noon().plus_seconds(-50),
+            &entries,
+        );
+        signature(&active.ask(number, Operation::SignCrl(list)));
+    }
+    standby.core.promote(standby.now).unwrap();
+    standby.greet();
+
+    // Serial numbers carry the signer's own id.
+    leaf.not_after = leaf.not_after.plus_seconds(-1);
+    assert_eq!(
+        refusal(&standby.issue(10, leaf.request())).field,
+        "tbs.serialNumber"
+    );
+    leaf.serial = Serial::random_of_signer(second.signer_id).unwrap();
+    signature(&standby.issue(11, leaf.request()));
+    // CRL numbers go on above whatever the first may still have used.
+    let sign = |standby: &mut Bench, id, number| {
+        let list = crl(&first.member, number, noon(), &entries);
+        standby.ask(id, Operation::SignCrl(list))
+    };
+    let refused = refusal(&sign(&mut standby, 12, 9));
+    assert_eq!(refused.code, RefusalCode::CrlNotNewer);
+    let above = refused.above.unwrap();
+    assert!(above > CrlNumber::from(1 << 39));
+    let (last, next) = ((1_u64 << 40) - 1, 1_u64 << 40);
+    assert_eq!(above, CrlNumber::from(last));
+    refusal(&sign(&mut standby, 13, last));
+    signature(&sign(&mut standby, 14, next));
+    // And a revocation that was told the first is on it: without it there is no CRL.
+    let empty = crl(&first.member, next + 1, noon(), &[]);
+    let refused = refusal(&standby.ask(15, Operation::SignCrl(empty)));
+    assert_eq!(refused.code, RefusalCode::Diverged);
+}
+
+#[test]
+fn what_is_relayed_is_taken_once_and_in_order() {
+    let first = Fixture::new();
+    let mut active = first.bench();
+    signature(&active.issue(1, Leaf::new(&first.member).request()));
+    let second = second(&first);
+    let mut standby = follower(&second);
+    let records = log_after(&mut active, 0);
+    let relay = |standby: &mut Bench, after, records: &[LogRecord]| {
+        let records = records.to_vec();
+        standby.ask(1, Operation::Replicate { after, records })
+    };
+    // A gap, and what is no record: nothing of it is taken.
+    assert_eq!(refusal(&relay(&mut standby, 1, &records)).field, "after");
+    let garbage = [records[0].clone(), LogRecord(vec![0xff; 40])];
+    assert_eq!(refusal(&relay(&mut standby, 0, &garbage)).field, "records");
+    // One in which a record was relayed more often than there are signers.
+    let mut nested = records[0].0.clone();
+    for _ in 0..200 {
+        let record = Record::Replicated {
+            sequence: 1,
+            record: nested,
+        };
+        nested = record.encode();
+    }
+    let nested = [LogRecord(nested)];
+    assert_eq!(refusal(&relay(&mut standby, 0, &nested)).field, "records");
+    assert_eq!(standby.core.status(standby.now).replicated, 0);
+
+    assert_eq!(relay(&mut standby, 0, &records[..3]).outcome, Outcome::Done);
+    // After a cut the host begins a little before.
+    assert_eq!(relay(&mut standby, 1, &records[1..]).outcome, Outcome::Done);
+    assert_eq!(relay(&mut standby, 0, &records).outcome, Outcome::Done);
+    let status = standby.core.status(standby.now);
+    assert_eq!(status.replicated, records.len() as u64);
+    let head = standby.core.memory().replicated();
+    assert_eq!(head.head, active.core.log().head().head);
+    // An active signer follows nobody.
+    assert_eq!(refusal(&relay(&mut active, 0, &records)).field, "operation");
+}
+
+#[test]
+fn only_a_standby_that_has_followed_is_promoted() {
+    let first = Fixture::new();
+    let mut active = first.bench();
+    assert!(matches!(active.core.promote(0), Err(CoreError::NotStandby)));
+    let second = second(&first);
+    let mut standby = follower(&second);
+    assert!(matches!(
+        standby.core.promote(0),
+        Err(CoreError::NothingFollowed)
+    ));
+    relay(&mut active, &mut standby);
+    standby.core.promote(0).unwrap();
+    assert!(matches!(
+        standby.core.promote(0),
+        Err(CoreError::NotStandby)
+    ));
+}
+
+/// A host that makes promotions up cannot have a standby begin anew.
+#[test]
+fn epochs_never_begin_anew() {
+    let first = Fixture::new();
+    let second = second(&first);
+    let mut standby = follower(&second);
+    let promoted = Record::Promoted {
+        time: noon().unix(),
+        epoch: u32::MAX,
+    };
+    let records = vec![LogRecord(promoted.encode())];
+    let reply = standby.ask(1, Operation::Replicate { after: 0, records });
+    assert_eq!(reply.outcome, Outcome::Done);
+    let promoted = standby.core.promote(standby.now);
+    assert!(
+        matches!(promoted, Err(CoreError::LastEpoch)),
+        "{promoted:?}"
+    );
+    assert_eq!(standby.mode(), Mode::Standby);
+}
+
+/// A host that was restored from a backup, or lies, does not turn the time back.
+#[test]
+fn a_host_that_knows_an_older_epoch_gets_nothing() {
+    let first = Fixture::new();
+    let mut active = first.bench();
+    let second = second(&first);
+    let mut standby = follower(&second);
+    relay(&mut active, &mut standby);
+    standby.core.promote(standby.now).unwrap();
+    standby.core.link_up(standby.now);
+    standby.greet_with(standby.core.log().head(), 1);
+    standby.ping(noon());
+    let (mode, reason) = standby.core.mode(standby.now);
+    assert_eq!(mode, Mode::Suspended);
+    assert!(reason.contains("epoch 1"), "{reason}");
+    // It is no reason to lock: the right host comes, and all goes on.
+    standby.greet();
+    assert_eq!(standby.mode(), Mode::Active);
+}
