@@ -353,3 +353,49 @@ async fn an_issuer_that_comes_later() {
     until("a CRL", || world.crl("late")).await;
     running.stop().await;
 }
+
+/// The signer was told of a revocation, the CRL with it never came to be, the ledger was restored to a state before it, and
+/// its owner revoked again: the signer stands by what it was told, and the ledger takes that over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_revoked_anew_after_a_restore_keeps_its_first_date() {
+    let mut world = World::new().await;
+    world.add_signing("member").await;
+    world.certify("member", 0..4).await;
+    let running = world.start();
+    until("a first CRL", || world.crl("member")).await;
+    running.stop().await;
+    let copy = world.back_up("copy");
+
+    world.signer.state().mad.push("member".to_owned());
+    world.revoke("member", 2).await;
+    let first = world.clock.now();
+    let running = world.start();
+    until("the refusal", || {
+        let trouble = running.trouble("member")?;
+        trouble.contains("is not published").then_some(())
+    })
+    .await;
+    running.stop().await;
+    world.signer.state().mad.clear();
+
+    world.restore(copy).await;
+    world.clock.advance(3_600);
+    world.revoke("member", 2).await;
+    let running = world.start();
+    let crl = until("the revocation", || {
+        world
+            .crl("member")
+            .filter(|crl| crl.find(&serial(2)).is_some())
+    })
+    .await;
+    assert_eq!(crl.find(&serial(2)).unwrap().revocation_date, first);
+    until("all is well", || {
+        running.trouble("member").is_none().then_some(())
+    })
+    .await;
+    running.stop().await;
+    let status = world.ledger.status("member", &serial(2)).await.unwrap();
+    let (date, _) = status.unwrap().revoked.unwrap();
+    assert_eq!(date, first);
+    world.ledger.verify_audit().await.unwrap();
+}

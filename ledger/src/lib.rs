@@ -37,6 +37,7 @@ mod watch;
 use std::path::Path;
 use std::sync::Arc;
 
+use pki::crl::build::CrlEntry;
 use pki::{Clock, CrlNumber, Serial, Time};
 
 pub use audit::{AuditFault, AuditRecord, AuditSummary};
@@ -180,6 +181,21 @@ impl Ledger {
             issuer.policy.crl.check_reason(request.reason)?;
         }
         self.store.revoke(self.clock.now(), request).await
+    }
+
+    /// Sets a revocation as it was recorded first: the ledger was restored to a state without it, and it was recorded anew
+    /// with another date or reason, while others were told of the first one already. A revocation never gets a later date
+    /// so; such a `first` is refused.
+    pub async fn reinstate_revocation(
+        &self,
+        issuer: &str,
+        first: &CrlEntry,
+        actor: &str,
+    ) -> Result<(), LedgerError> {
+        let now = self.clock.now();
+        self.store
+            .reinstate_revocation(now, issuer, first, actor)
+            .await
     }
 
     /// Takes certificates over from another CA, in one transaction: batches of some thousands are best. Importing the

@@ -26,6 +26,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pki::crl::build::CrlEntry;
 use pki::{CrlNumber, Serial, Time};
 use sqlx::SqlitePool;
 
@@ -136,6 +137,16 @@ impl Store for SqliteStore {
 
     fn revoke<'a>(&'a self, at: Time, request: &'a RevocationRequest) -> Answer<'a, Revocation> {
         Box::pin(revocations::revoke(self, at, request))
+    }
+
+    fn reinstate_revocation<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        first: &'a CrlEntry,
+        actor: &'a str,
+    ) -> Answer<'a, ()> {
+        Box::pin(revocations::reinstate(self, at, issuer, first, actor))
     }
 
     fn import_certificates<'a>(

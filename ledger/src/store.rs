@@ -9,6 +9,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+use pki::crl::build::CrlEntry;
 use pki::{CrlNumber, Serial, Time};
 
 use crate::audit::{AuditRecord, AuditSummary};
@@ -64,6 +65,14 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Revokes a certificate.
     fn revoke<'a>(&'a self, at: Time, request: &'a RevocationRequest) -> Answer<'a, Revocation>;
+    /// Sets a revocation as it was recorded first.
+    fn reinstate_revocation<'a>(
+        &'a self,
+        at: Time,
+        issuer: &'a str,
+        first: &'a CrlEntry,
+        actor: &'a str,
+    ) -> Answer<'a, ()>;
     /// Takes certificates over.
     fn import_certificates<'a>(
         &'a self,

@@ -7,7 +7,7 @@ use pki::crl::Entries;
 use super::lists::Lists;
 
 const BATCH: usize = 1000;
-const ACTOR: &str = "crl-builder";
+pub(super) const ACTOR: &str = "crl-builder";
 
 /// Records in the ledger the published revocations that it has forgotten.
 pub(crate) async fn recover(

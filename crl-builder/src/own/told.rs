@@ -15,7 +15,7 @@ use signer_client::{
     Added, ListChange, Revocation, Revoke, RevokedDigest, SerialOctets, SignerError,
 };
 
-use super::restored::recover;
+use super::restored::{ACTOR, recover};
 use crate::failure::Failure;
 use crate::signer::Signer;
 
@@ -184,11 +184,7 @@ impl Told {
                     .get(&one.serial)
                     .filter(|told| entry(&message(one)).as_ref() != Some(*told))
                 {
-                    return Err(Failure::Contradiction {
-                        serial: one.serial,
-                        told: told.revocation_date,
-                        ledger: one.revocation.time,
-                    });
+                    reinstate(ledger, name, one, told).await?;
                 }
             }
             lacking.retain(|one| {
@@ -210,6 +206,33 @@ impl Told {
         self.differs = false;
         Ok(())
     }
+}
+
+/// The ledger was restored to a state without a revocation, and somebody revoked anew before this was seen: the date that
+/// the signer was told is the older one, and stands for ever.
+async fn reinstate(
+    ledger: &Ledger,
+    issuer: &str,
+    anew: &RevokedCertificate,
+    told: &CrlEntry,
+) -> Result<(), Failure> {
+    let (serial, in_ledger) = (anew.serial, anew.revocation.time);
+    if told.revocation_date > in_ledger {
+        return Err(Failure::Contradiction {
+            serial,
+            told: told.revocation_date,
+            ledger: in_ledger,
+        });
+    }
+    tracing::warn!(
+        issuer,
+        %serial,
+        first = %told.revocation_date,
+        in_ledger = %in_ledger,
+        "the ledger was restored, and has a later revocation than the signer was told; the first one is recorded again"
+    );
+    ledger.reinstate_revocation(issuer, told, ACTOR).await?;
+    Ok(())
 }
 
 /// The events after `from` and up to `until`, in stretches that are read at once.

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use pki::Time;
+use pki::{Serial, Time};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, query, query_scalar};
 
 use super::SqliteStore;
 use super::reservations::record_detail;
+use super::revocations::REINSTATE;
 use super::rows::{decode_serial, encode_serial, hash, revocation, to_i64, to_u64};
 use crate::audit::{AuditFault, AuditRecord, AuditSummary, ChainCheck, sha256};
 use crate::error::LedgerError;
@@ -28,6 +29,8 @@ pub(super) async fn verify(store: &SqliteStore) -> Result<AuditSummary, LedgerEr
     let mut snapshot = store.readers.begin().await?;
     let issuers = issuer_ids(&mut snapshot).await?;
     let mut chain = ChainCheck::default();
+    // Revocations that a later record must have set anew.
+    let mut set_anew: HashMap<(String, Option<Serial>), u64> = HashMap::new();
     loop {
         let records = page(&mut snapshot, chain.summary.records, PAGE).await?;
         if records.is_empty() {
@@ -41,12 +44,21 @@ pub(super) async fn verify(store: &SqliteStore) -> Result<AuditSummary, LedgerEr
                     chain.summary.certificates += 1;
                 }
                 "certificate.revoke" => {
-                    compare_revocation(&mut snapshot, &issuers, record).await?;
+                    if !is_current(&mut snapshot, &issuers, record).await? {
+                        set_anew.insert((record.issuer.clone(), record.serial), record.id);
+                    }
                     chain.summary.revocations += 1;
+                }
+                REINSTATE if is_current(&mut snapshot, &issuers, record).await? => {
+                    set_anew.remove(&(record.issuer.clone(), record.serial));
                 }
                 _ => {}
             }
         }
+    }
+    if let Some(record) = set_anew.into_values().min() {
+        let what = REVOCATION_CHANGED.to_owned();
+        return Err(AuditFault { record, what }.into());
     }
     nothing_unrecorded(&mut snapshot, &chain.summary).await?;
     Ok(chain.summary)
@@ -116,12 +128,14 @@ async fn compare_certificate(
     }
 }
 
-/// The revocation is still the one that was recorded.
-async fn compare_revocation(
+const REVOCATION_CHANGED: &str = "the revocation it recorded was changed";
+
+/// Whether the revocation is still the one of this record; otherwise a later record must have set it.
+async fn is_current(
     connection: &mut SqliteConnection,
     issuers: &HashMap<String, i64>,
     record: &AuditRecord,
-) -> Result<(), LedgerError> {
+) -> Result<bool, LedgerError> {
     let row =
         query("SELECT *, seq AS revocation_seq FROM revocation WHERE issuer = ? AND serial = ?")
             .bind(issuers.get(&record.issuer))
@@ -129,18 +143,20 @@ async fn compare_revocation(
             .fetch_optional(connection)
             .await?;
     let Some(row) = row else {
-        return fault(record, "the revocation it recorded is gone");
+        fault(record, "the revocation it recorded is gone")?;
+        return Ok(false);
     };
     let revocation = revocation(&row)?;
-    let expected = super::revocations::detail(&revocation).to_string();
-    let same = record.detail == expected
-        && record.actor == revocation.actor
-        && record.events == Some((revocation.seq, revocation.seq));
-    if same {
-        Ok(())
-    } else {
-        fault(record, "the revocation it recorded was changed")
+    let event = Some((revocation.seq, revocation.seq));
+    if record.events < event {
+        return Ok(false);
     }
+    let expected = super::revocations::detail(&revocation).to_string();
+    let same_actor = record.act == REINSTATE || record.actor == revocation.actor;
+    if record.detail != expected || !same_actor || record.events != event {
+        fault(record, REVOCATION_CHANGED)?;
+    }
+    Ok(true)
 }
 
 /// Every event, issued certificate and revocation has its record.

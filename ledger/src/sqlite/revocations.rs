@@ -1,5 +1,6 @@
 //! Revoking.
 
+use pki::crl::build::CrlEntry;
 use pki::{RevocationReason, Time};
 use serde_json::{Value, json};
 use sqlx::{Row, SqliteConnection, query};
@@ -89,6 +90,69 @@ pub(super) async fn revoke(
         .await?;
     Ok(record)
 }
+
+/// Sets a revocation as it was recorded first, before the ledger was restored to a state without it.
+pub(super) async fn reinstate(
+    store: &SqliteStore,
+    at: Time,
+    issuer: &str,
+    first: &CrlEntry,
+    actor: &str,
+) -> Result<(), LedgerError> {
+    let mut write = Write::begin(store, at).await?;
+    let id = issuer_id(write.connection(), issuer).await?;
+    let column = encode_serial(&first.serial);
+    let Some(later) = existing(write.connection(), id, &column).await? else {
+        return Err(LedgerError::UnknownSerial {
+            issuer: issuer.to_owned(),
+            serial: first.serial,
+        });
+    };
+    if first.revocation_date > later.time {
+        return Err(LedgerError::refused(
+            "CRL-15",
+            format!(
+                "{} was revoked at {} and not at {}: a revocation does not get a later date",
+                first.serial, later.time, first.revocation_date
+            ),
+        ));
+    }
+    let seq = write
+        .event(id, ChangeKind::Revoked, Some(&first.serial))
+        .await?;
+    let record = Revocation {
+        seq,
+        time: first.revocation_date,
+        reason: first.reason.unwrap_or(RevocationReason::Unspecified),
+        invalidity_date: first.invalidity_date,
+        ..later
+    };
+    query(
+        "UPDATE revocation SET seq = ?1, time = ?2, reason = ?3, invalidity_date = ?4, ends = (             SELECT max(not_after, ?2) FROM certificate WHERE issuer = ?5 AND serial = ?6) \
+         WHERE issuer = ?5 AND serial = ?6",
+    )
+    .bind(to_i64(seq)?)
+    .bind(record.time.unix())
+    .bind(record.reason.code())
+    .bind(record.invalidity_date.map(Time::unix))
+    .bind(id)
+    .bind(&column)
+    .execute(write.connection())
+    .await?;
+    let detail = detail(&record);
+    write
+        .commit(Act {
+            actor,
+            act: REINSTATE,
+            issuer,
+            serial: Some(first.serial),
+            detail,
+        })
+        .await
+}
+
+/// The act in the audit chain of a revocation that is again as it was recorded first.
+pub(super) const REINSTATE: &str = "revocation.reinstate";
 
 /// The particulars of `certificate.revoke`, which a check of the chain compares with the revocation.
 pub(super) fn detail(revocation: &Revocation) -> Value {

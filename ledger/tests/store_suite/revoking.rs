@@ -1,4 +1,5 @@
 use ledger::{ChangeKind, Ground, LedgerError, RevocationRequest};
+use pki::crl::build::CrlEntry;
 use pki::{RevocationReason, Time};
 
 use crate::Place;
@@ -50,6 +51,55 @@ pub(crate) async fn recorded_with_everything<P: Place>() {
         (ChangeKind::Revoked, Some(serial(5)))
     );
     assert_eq!(ledger.counts("member").await.unwrap().revoked, 1);
+}
+
+/// As after a restore: what was recorded anew gets its first date back, and the audit chain tells of both.
+pub(crate) async fn an_earlier_record_is_reinstated<P: Place>() {
+    let place = P::new();
+    let ledger = with_issuers(&place).await;
+    issue(&ledger, "member", 5).await;
+    let anew = ledger
+        .revoke(&revocation("member", 5, RevocationReason::Superseded))
+        .await
+        .unwrap();
+    let first = CrlEntry {
+        serial: serial(5),
+        revocation_date: NOW.plus_seconds(-60),
+        reason: Some(RevocationReason::KeyCompromise),
+        invalidity_date: None,
+    };
+    let later = CrlEntry {
+        revocation_date: NOW.plus_seconds(1),
+        ..first
+    };
+    let unknown = CrlEntry {
+        serial: serial(6),
+        ..first
+    };
+    for (wrong, what) in [(later, "a later date"), (unknown, "not revoked")] {
+        let refused = ledger.reinstate_revocation("member", &wrong, "test").await;
+        assert!(refused.is_err(), "{what}");
+    }
+    ledger
+        .reinstate_revocation("member", &first, "test")
+        .await
+        .unwrap();
+    drop(ledger);
+
+    let ledger = open(&place).await;
+    let status = ledger.status("member", &serial(5)).await.unwrap().unwrap();
+    assert_eq!(
+        status.revoked,
+        Some((first.revocation_date, RevocationReason::KeyCompromise))
+    );
+    let change = ledger.changes_after(anew.seq, 10).await.unwrap().remove(0);
+    assert_eq!(
+        (change.kind, change.serial),
+        (ChangeKind::Revoked, Some(serial(5)))
+    );
+    let summary = ledger.verify_audit().await.unwrap();
+    assert_eq!(summary.revocations, 1);
+    assert_eq!(summary.head, ledger.head().await.unwrap());
 }
 
 pub(crate) async fn only_what_was_issued<P: Place>() {
