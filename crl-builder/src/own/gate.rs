@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use aws_lc_rs::digest;
 use ledger::{CrlScope, Issuer, Ledger, LedgerError, StatusRow};
+use pki::crl::EntryChange;
 use pki::crl::build::CrlEntry;
-use pki::crl::{Crl, Entries, EntryChange};
 use pki::{RevocationReason, Serial, Time, Violation};
 
 use super::ocsp::Answers;
@@ -169,23 +169,6 @@ impl Gate<'_> {
             ),
         ))
     }
-}
-
-/// The octets of the signed entries are those that were to be signed.
-pub(super) fn same_octets(crl: &Crl, entries: &Entries) -> Result<(), Violation> {
-    let mut signed = crl.encoded_entries();
-    let same = entries.pieces().all(|piece| {
-        let same = signed.starts_with(piece);
-        signed = signed.get(piece.len()..).unwrap_or_default();
-        same
-    });
-    if same && signed.is_empty() {
-        return Ok(());
-    }
-    Err(Violation::new(
-        "V7",
-        "its entries are not those that were to be signed".to_owned(),
-    ))
 }
 
 /// What a CRL has said about a certificate stands (CRL-15): date and reason.

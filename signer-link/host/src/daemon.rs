@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use keystore::{LinkEnd, LinkKeys};
 use pki::Clock;
-use telemetry::{Context, Health, Part, Stopper};
+use telemetry::{Context, Part, Stopper};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use wire::link::SessionKeys;
@@ -98,7 +98,8 @@ pub async fn run(context: Context<Config>) -> anyhow::Result<()> {
     let socket = Socket::bind(&config.socket, config.socket_gid)?;
     let show = show(
         metrics.clone(),
-        context.health.clone(),
+        // Known before the daemon announces itself: it is not ready before they are.
+        [context.health.part("signer"), context.health.part("outbox")],
         view,
         lines_shown,
         cables
@@ -287,13 +288,11 @@ impl Work {
 /// Shows in metrics and readiness how everything is, for ever.
 async fn show(
     metrics: Metrics,
-    health: Health,
+    [signer, outbox]: [Part; 2],
     mut view: watch::Receiver<View>,
     lines: Vec<Arc<Shown>>,
     cables: Vec<(u8, u32)>,
 ) {
-    let signer = health.part("signer");
-    let outbox = health.part("outbox");
     let mut alarms = Vec::new();
     let mut lines_at = Instant::now();
     while view.changed().await.is_ok() {
