@@ -1,6 +1,6 @@
 //! Faults planted on purpose: each breaks the production code in one place, and the simulation must find it.
 //!
-//! The sources that git knows are copied below `target`, one fault is put in, the simulation is built there and run. So it
+//! The sources are copied below `target`, one fault is put in, the simulation is built there and run. So it
 //! also shows that the whole of the copy, without a fault, passes.
 
 use std::collections::BTreeSet;
@@ -139,25 +139,19 @@ struct Copy {
 
 impl Copy {
     fn make() -> anyhow::Result<Self> {
-        let root = PathBuf::from(git(Path::new("."), &["rev-parse", "--show-toplevel"])?.trim());
-        let known = git(
-            &root,
-            &[
-                "ls-files",
-                "-z",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-            ],
-        )?;
+        let here = std::env::current_dir()?;
+        let is_root = |folder: &&Path| folder.join("signer-link/simulation/faults.toml").exists();
+        let root = here.ancestors().find(is_root).with_context(|| {
+            let here = here.display();
+            format!("{here} is not in a checkout of Avouch, whose sources are to be broken")
+        })?;
+        let mut sources = Vec::new();
+        find_sources(root, &mut sources)?;
         let tree = root.join("target/simulation/sources");
         let mut wanted = BTreeSet::new();
-        for name in known.split('\0').filter(|name| !name.is_empty()) {
-            // Known and removed.
-            let Ok(content) = fs::read(root.join(name)) else {
-                continue;
-            };
-            let to = tree.join(name);
+        for source in sources {
+            let content = fs::read(&source)?;
+            let to = tree.join(source.strip_prefix(root)?);
             // Only what has changed, so that only that is built anew.
             if fs::read(&to).ok().as_ref() != Some(&content) {
                 if let Some(folder) = to.parent() {
@@ -224,20 +218,22 @@ impl Copy {
     }
 }
 
-fn git(directory: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new("git")
-        .args(arguments)
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .output()
-        .context("git cannot be started")?;
-    ensure!(
-        output.status.success(),
-        "git {}: {}; run it inside the repository",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
+/// All files but those that builds and runs leave behind.
+fn find_sources(folder: &Path, sources: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let kind = entry.file_type()?;
+        if name.as_encoded_bytes().starts_with(b".") || name == "target" || name == "avouch-data" {
+            continue;
+        }
+        if kind.is_dir() {
+            find_sources(&entry.path(), sources)?;
+        } else if kind.is_file() {
+            sources.push(entry.path());
+        }
+    }
+    Ok(())
 }
 
 fn remove_others(folder: &Path, wanted: &BTreeSet<PathBuf>) -> anyhow::Result<()> {
