@@ -6,14 +6,14 @@ use pki::crl::build::{CrlContents, assemble};
 use pki::crl::verify::{Expected, OwnRules, Previous, Profile, Scope, verify_crl};
 use pki::crl::{Crl, Entries};
 use pki::{Certificate, Clock, CrlNumber, SignatureAlgorithm, Time, Violation};
-use signer_client::SignCrl;
+use signer_client::{SignCrl, fresh_id};
 use tokio::task::block_in_place;
 
 use super::bases::{Bases, delta};
 use super::gate::Gate;
 use super::lists::{Lists, left_until};
 use super::ocsp::Answers;
-use super::told::{Told, fresh_id};
+use super::told::Told;
 use crate::failure::Failure;
 use crate::live::sha256;
 use crate::publish;
@@ -318,7 +318,7 @@ impl<S: Signer> Build<'_, S> {
             after,
             tbs_hash,
         };
-        let signature = self.signer.sign_crl(fresh_id()?, request).await?;
+        let signature = self.signer.sign_crl(fresh_id()?.0, request).await?;
         told.signed(scope.clone(), contents.number, entries);
         Ok(signature)
     }

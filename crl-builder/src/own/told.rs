@@ -11,9 +11,7 @@ use ledger::{CrlScope, Issuer, Ledger, RevokedCertificate};
 use pki::crl::Entries;
 use pki::crl::build::CrlEntry;
 use pki::{CrlNumber, RevocationReason, Serial};
-use signer_client::{
-    Added, ListChange, Revocation, Revoke, RevokedDigest, SerialOctets, SignerError,
-};
+use signer_client::{Added, ListChange, Revocation, Revoke, RevokedDigest, SerialOctets, fresh_id};
 
 use super::restored::{ACTOR, recover};
 use crate::failure::Failure;
@@ -265,7 +263,7 @@ async fn send<S: Signer>(
             case: first.revocation.case.clone(),
             revocations: batch.iter().map(message).collect(),
         };
-        signer.revoke(fresh_id()?, revoke).await?;
+        signer.revoke(fresh_id()?.0, revoke).await?;
     }
     Ok(())
 }
@@ -292,13 +290,4 @@ fn entry(revocation: &Revocation) -> Option<CrlEntry> {
 
 fn octets(serial: &Serial) -> SerialOctets {
     SerialOctets(serial.as_bytes().to_vec())
-}
-
-/// An id that was never used.
-pub(crate) fn fresh_id() -> Result<[u8; 16], Failure> {
-    let unavailable = |error: pki::SerialError| SignerError::Unavailable(error.to_string());
-    let random = Serial::random().map_err(unavailable)?;
-    let mut id = [0; 16];
-    id.copy_from_slice(random.as_bytes());
-    Ok(id)
 }

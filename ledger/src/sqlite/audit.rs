@@ -147,13 +147,16 @@ async fn is_current(
         return Ok(false);
     };
     let revocation = revocation(&row)?;
+    // Who reinstates a revocation does not become the one who revoked.
+    if record.act != REINSTATE && record.actor != revocation.actor {
+        fault(record, REVOCATION_CHANGED)?;
+    }
     let event = Some((revocation.seq, revocation.seq));
     if record.events < event {
         return Ok(false);
     }
     let expected = super::revocations::detail(&revocation).to_string();
-    let same_actor = record.act == REINSTATE || record.actor == revocation.actor;
-    if record.detail != expected || !same_actor || record.events != event {
+    if record.detail != expected || record.events != event {
         fault(record, REVOCATION_CHANGED)?;
     }
     Ok(true)

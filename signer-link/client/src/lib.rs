@@ -299,8 +299,8 @@ impl Link {
     }
 }
 
-/// An id for questions that change nothing.
-fn fresh_id() -> Result<RequestId, SignerError> {
+/// An id that was never used; as random as a serial number.
+pub fn fresh_id() -> Result<RequestId, SignerError> {
     let serial =
         pki::Serial::random().map_err(|error| SignerError::Unavailable(error.to_string()))?;
     let mut id = [0; 16];
