@@ -56,20 +56,26 @@ async fn main() {
                 .unwrap();
             for ((name, backends), ratios) in backends.iter().zip(&mut ratios) {
                 let whole = whole_path(kind, certificates, backends.clone()).await;
-                let ratio = whole.per_cpu_second / raw.per_cpu_second;
+                let by_clock = whole.per_second / raw.per_second;
+                let by_cpu = whole.per_cpu_second / raw.per_cpu_second;
                 println!(
-                    "{kind}: raw {raw}; whole path {name} {whole}; {:.3} of raw, {ratio:.3} by CPU time",
-                    whole.per_second / raw.per_second
+                    "{kind}: raw {raw}; whole path {name} {whole}; {by_clock:.3} of raw, {by_cpu:.3} by CPU time"
                 );
-                ratios.push(ratio);
+                ratios.push((by_clock, by_cpu));
             }
         }
         for ((name, _), ratios) in backends.iter().zip(&mut ratios) {
-            ratios.sort_by(f64::total_cmp);
-            let median = ratios[ROUNDS / 2];
-            println!("{kind}: {name}: median {median:.3} of raw, by CPU time");
+            let by_clock = median(ratios.iter().map(|(by_clock, _)| *by_clock));
+            let by_cpu = median(ratios.iter().map(|(_, by_cpu)| *by_cpu));
+            println!("{kind}: {name}: median {by_clock:.3} of raw, {by_cpu:.3} by CPU time");
         }
     }
+}
+
+fn median(ratios: impl Iterator<Item = f64>) -> f64 {
+    let mut ratios: Vec<_> = ratios.collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ROUNDS / 2]
 }
 
 /// How many signatures.
@@ -178,9 +184,22 @@ async fn whole_path(kind: KeyKind, certificates: u64, backends: Backends) -> Rat
     let (mut worker, _) = world.worker("bench").await;
     let before = world.signatures("bench");
     let watch = Watch::start();
-    worker.settle().await;
+    let settling = tokio::spawn(async move { worker.settle().await });
+    // Published is what counts; that layers are folded some time after it is no more than CPU time.
+    let answers = &world.shared.metrics.answers;
+    let published = || {
+        let of = |status| answers.with_label_values(&["bench", status]).get();
+        of("good") + of("revoked")
+    };
+    while published() < certificates as i64 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let elapsed = watch.begun.elapsed();
+    settling.await.unwrap();
     let count = world.signatures("bench") - before;
-    let rate = watch.rate(count);
     assert!(count >= 2 * certificates, "{count}");
-    rate
+    Rate {
+        per_second: count as f64 / elapsed.as_secs_f64(),
+        ..watch.rate(count)
+    }
 }

@@ -199,9 +199,12 @@ impl Worker {
 
     /// Works until nothing is left to do, what runs beside it included. For tests, which move the clock themselves.
     pub async fn settle(&mut self) {
-        while self.step().await == Step::Done || self.is_waiting() {
-            if self.is_waiting() {
-                self.wait(&Stopper::new(), TICK).await;
+        let stop = Stopper::new();
+        loop {
+            match self.step().await {
+                Step::Done => self.wait(&stop, Duration::ZERO).await,
+                Step::Idle if self.is_waiting() => self.wait(&stop, TICK).await,
+                Step::Idle => return,
             }
         }
     }
