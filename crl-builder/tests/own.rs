@@ -322,6 +322,32 @@ async fn a_restart_loses_nothing_of_the_parts() {
     }
 }
 
+/// What the signer was told before a start, or before it failed in the middle, is neither told nor compared again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_signer_is_told_everything_once() {
+    let world = World::new().await;
+    world.add_signing("member").await;
+    world.certify("member", 1..=6).await;
+    let listed = |entries: usize| {
+        let world = &world;
+        until("the CRL", move || {
+            world.crl("member").filter(|crl| crl.len() == entries)
+        })
+    };
+    for number in 1..=6_u32 {
+        world.revoke("member", number).await;
+        if number == 5 {
+            // Also those that came while it was stopped.
+            continue;
+        }
+        let running = world.start();
+        listed(number as usize).await;
+        running.stop().await;
+        let state = world.signer.state();
+        assert_eq!((state.told, state.compared), (number as usize, 0));
+    }
+}
+
 /// S4: expired certificates leave.
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_certificates_leave() {

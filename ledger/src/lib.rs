@@ -358,6 +358,15 @@ impl Ledger {
         self.store.count_revocations(issuer, until).await
     }
 
+    /// The event of one revocation, counted from 0 in the order of events; `None` if there are not so many.
+    pub async fn revocation_event(
+        &self,
+        issuer: &str,
+        number: u64,
+    ) -> Result<Option<u64>, LedgerError> {
+        self.store.revocation_event(issuer, number).await
+    }
+
     /// One certificate as CRLs see it, revoked or not; `None` if it was never issued.
     pub async fn crl_row(
         &self,

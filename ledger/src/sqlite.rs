@@ -231,6 +231,10 @@ impl Store for SqliteStore {
         Box::pin(crl_rows::count_revocations(self, issuer, until))
     }
 
+    fn revocation_event<'a>(&'a self, issuer: &'a str, number: u64) -> Answer<'a, Option<u64>> {
+        Box::pin(crl_rows::revocation_event(self, issuer, number))
+    }
+
     fn crl_row<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<CrlRow>> {
         Box::pin(crl_rows::one(self, issuer, serial))
     }

@@ -137,6 +137,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Answer<'a, Vec<RevokedCertificate>>;
     /// How many revocations there are by events up to `until`.
     fn count_revocations<'a>(&'a self, issuer: &'a str, until: u64) -> Answer<'a, u64>;
+    /// The event of one revocation, counted from 0 in the order of events.
+    fn revocation_event<'a>(&'a self, issuer: &'a str, number: u64) -> Answer<'a, Option<u64>>;
     /// One certificate as CRLs see it.
     fn crl_row<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<CrlRow>>;
     /// The certificates that events after `seq` and up to `until` are about, as they are now.

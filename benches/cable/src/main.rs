@@ -7,11 +7,13 @@
 mod issuing;
 mod throttled;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use crl_day::site::{Serials, Site};
+use e2e::wait_within;
 
 use crate::throttled::Throttled;
 
@@ -48,6 +50,10 @@ struct Options {
 
 /// Revocations, one after the other, of which the median counts.
 const ROUNDS: usize = 5;
+/// How long signing the answers may take.
+const PATIENCE: Duration = Duration::from_secs(1_800);
+/// CRLs are built no closer to each other than this (`crl.min_interval_ms`), which is not what is measured.
+const INTERVAL: Duration = Duration::from_secs(2);
 
 fn main() -> Result<()> {
     let mut options = Options::parse();
@@ -59,14 +65,13 @@ fn main() -> Result<()> {
     site.import(Serials::Sequential, entries)?;
     println!("| what | line | median s | longest s |");
     println!("| --- | --- | ---: | ---: |");
-    let what = format!("one revocation to the CRL of {entries} entries as served");
-    row(&what, "none (pseudo-terminal)", &mut revocations(&site)?);
+    revocations(&site, entries, "none (pseudo-terminal)")?;
 
     let site = Throttled::over(site, baud)?;
     let line = format!("{baud} baud");
-    let first = one(site.site())?;
-    row("the same, the first after a start", &line, &mut [first]);
-    row(&what, &line, &mut revocations(site.site())?);
+    let (first, _) = one(site.site())?;
+    row("the first after a start, as served", &line, &mut [first]);
+    revocations(site.site(), entries, &line)?;
 
     let before = Instant::now();
     let octets = site.octets()?;
@@ -87,15 +92,49 @@ fn row(what: &str, line: &str, times: &mut [Duration]) {
     println!("| {what} | {line} | {median:.2} | {longest:.2} |");
 }
 
-fn revocations(site: &Site) -> Result<Vec<Duration>> {
-    (0..ROUNDS).map(|_| one(site)).collect()
+fn revocations(site: &Site, entries: u32, line: &str) -> Result<()> {
+    let rounds: Result<Vec<_>> = (0..ROUNDS).map(|_| one(site)).collect();
+    let (mut served, mut published): (Vec<_>, Vec<_>) = rounds?.into_iter().unzip();
+    let what = format!("one revocation to the CRL of {entries} entries");
+    row(&format!("{what}, published"), line, &mut published);
+    row(&format!("{what}, as served"), line, &mut served);
+    Ok(())
 }
 
-/// Revokes one more and waits until the served CRL has it; all of the path but the start of a program.
-fn one(site: &Site) -> Result<Duration> {
+/// Revokes one more and waits until the served CRL has it. Gives the time of the whole path but the start of a program,
+/// and that of the builder's part: from the ledger to the durable manifest, with signing, gate and compression.
+fn one(site: &Site) -> Result<(Duration, Duration)> {
+    at_rest(site);
+    let before = build_seconds(site);
     let told = site.revoke_one(Serials::Sequential);
     let milliseconds = told["crl_ms"]
         .as_u64()
         .with_context(|| format!("how long it took until the CRL had it, in {told}"))?;
-    Ok(Duration::from_millis(milliseconds))
+    let published = build_seconds(site) - before;
+    Ok((
+        Duration::from_millis(milliseconds),
+        Duration::from_secs_f64(published),
+    ))
+}
+
+/// Waits until answers are signed and a CRL may be built again.
+fn at_rest(site: &Site) {
+    wait_within(PATIENCE, || {
+        let metrics = site.system.metrics("ocsp-presigner");
+        let figure = |name: &str| series(&metrics, &format!("{name}{{issuer=\"sequential\"}} "));
+        figure("avouch_presigner_sweep_done") == figure("avouch_presigner_sweep_total")
+    });
+    thread::sleep(INTERVAL);
+}
+
+/// How long all builds of the CRL since the start took together.
+fn build_seconds(site: &Site) -> f64 {
+    let metrics = site.system.metrics("crl-builder");
+    let name = "avouch_crl_build_seconds_sum{issuer=\"sequential\"} ";
+    series(&metrics, name).unwrap_or_default()
+}
+
+fn series(metrics: &str, name: &str) -> Option<f64> {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name))?;
+    value.parse().ok()
 }

@@ -64,16 +64,16 @@ impl Told {
         issuer: &Issuer,
         until: u64,
     ) -> Result<(), Failure> {
-        match self.as_of {
-            Some(as_of) => {
-                for (from, to) in stretches(as_of, until) {
-                    let revoked = ledger.revocations_between(&issuer.name, from, to).await?;
-                    send(signer, &issuer.name, &revoked).await?;
-                    self.as_of = Some(to);
-                }
-            }
+        let as_of = match self.as_of {
+            Some(as_of) => as_of,
             None => self.compare(ledger, signer, issuer, until).await?,
+        };
+        for (from, to) in stretches(as_of, until) {
+            let revoked = ledger.revocations_between(&issuer.name, from, to).await?;
+            send(signer, &issuer.name, &revoked).await?;
+            self.as_of = Some(to);
         }
+        self.as_of = Some(until);
         Ok(())
     }
 
@@ -139,21 +139,21 @@ impl Told {
         Ok(left)
     }
 
-    /// Finds out what the signer knows, and makes good what either side lacks.
+    /// Finds out what the signer knows, and makes good what either side lacks; gives the event up to which it was told.
     async fn compare<S: Signer>(
         &mut self,
         ledger: &Ledger,
         signer: &S,
         issuer: &Issuer,
         until: u64,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         let name = &issuer.name;
         let (count, buckets) = signer.revoked(name).await?;
         let own = ledger.count_revocations(name, until).await?;
-        // That they are the same ones shows when the CRL is the same.
-        if count == own && !self.differs {
-            self.as_of = Some(until);
-            return Ok(());
+        if count <= own && !self.differs {
+            // They are told in their order, so these are the first ones: if not, that shows when the CRL is another one.
+            let next = ledger.revocation_event(name, count).await?;
+            return Ok(next.map_or(until, |next| until.min(next.saturating_sub(1))));
         }
         let mut digest = RevokedDigest::default();
         for (from, to) in stretches(0, until) {
@@ -200,9 +200,8 @@ impl Told {
             let forgotten: Entries = known.into_values().collect();
             recover(ledger, issuer, &forgotten).await?;
         }
-        self.as_of = Some(until);
         self.differs = false;
-        Ok(())
+        Ok(until)
     }
 }
 

@@ -449,6 +449,10 @@ pub(crate) struct State {
     pub(crate) meanwhile: Option<Box<dyn FnOnce() + Send>>,
     /// What it was asked to sign: issuer, number, thisUpdate.
     pub(crate) asked: Vec<(String, String, Time)>,
+    /// The revocations it was told.
+    pub(crate) told: usize,
+    /// How often it was asked for what it was told.
+    pub(crate) compared: usize,
     /// What it remembers, as the real one does.
     pub(crate) memory: HashMap<String, Authority>,
 }
@@ -535,6 +539,7 @@ impl Signer for FakeSigner {
         if state.away.contains(&revoke.issuer) {
             return Err(SignerError::Unavailable("it is away".to_owned()));
         }
+        state.told += revoke.revocations.len();
         let memory = state.memory.entry(revoke.issuer).or_default();
         for revocation in &revoke.revocations {
             memory.revoked.add(Known::read(revocation).unwrap());
@@ -553,6 +558,7 @@ impl Signer for FakeSigner {
 
     async fn revoked_in(&self, issuer: &str, bucket: u8) -> Result<Vec<Revocation>, SignerError> {
         let mut state = self.state();
+        state.compared += 1;
         let revoked = &state.memory.entry(issuer.to_owned()).or_default().revoked;
         Ok(revoked.bucket(bucket, None, usize::MAX).0)
     }

@@ -151,6 +151,23 @@ pub(super) async fn count_revocations(
     to_u64(count)
 }
 
+pub(super) async fn revocation_event(
+    store: &SqliteStore,
+    issuer: &str,
+    number: u64,
+) -> Result<Option<u64>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    let seq: Option<i64> = query_scalar(
+        "SELECT seq FROM revocation WHERE issuer = ? ORDER BY seq LIMIT 1 OFFSET ?",
+    )
+    .bind(id)
+    .bind(to_i64(number)?)
+    .fetch_optional(&mut *connection)
+    .await?;
+    seq.map(to_u64).transpose()
+}
+
 pub(super) async fn partitions(
     store: &SqliteStore,
     issuer: &str,

@@ -56,7 +56,7 @@ macro_rules! over {
 over! { sqlite, crate::Sqlite:
     issuers: kept_as_given_across_reopening one_name_and_key_is_one_issuer renewal_keeps_the_key refused_where_they_enter;
     issuing: reserve_then_record only_what_was_reserved_is_recorded a_serial_is_used_once pending_survives_reopening given_up_stays_used a_new_part_is_told_of;
-    revoking: recorded_with_everything only_what_was_issued the_first_record_stands an_earlier_record_is_reinstated grounds_and_reasons a_compromised_key_is_blocked;
+    revoking: recorded_with_everything counted_in_the_order_of_events only_what_was_issued the_first_record_stands an_earlier_record_is_reinstated grounds_and_reasons a_compromised_key_is_blocked;
     importing: statuses_as_they_were the_same_again_changes_nothing later_sources_complete_earlier_ones the_ledger_stands_in_a_conflict a_bad_row_refuses_the_batch;
     following: what_crls_say_is_taken_in holds_end_and_reasons_change what_was_revoked_here_stays only_where_the_policy_says_so sources_are_recorded_and_end;
     feed: gapless_under_concurrent_writers pages_in_serial_order a_commit_elsewhere_wakes;

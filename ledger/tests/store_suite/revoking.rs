@@ -53,6 +53,27 @@ pub(crate) async fn recorded_with_everything<P: Place>() {
     assert_eq!(ledger.counts("member").await.unwrap().revoked, 1);
 }
 
+/// Not in the order of serial numbers.
+pub(crate) async fn counted_in_the_order_of_events<P: Place>() {
+    let place = P::new();
+    let ledger = with_issuers(&place).await;
+    let order = [7, 5, 6];
+    let mut events = Vec::new();
+    for number in order {
+        issue(&ledger, "member", number).await;
+        let request = revocation("member", number, RevocationReason::Superseded);
+        events.push(ledger.revoke(&request).await.unwrap().seq);
+    }
+    for (number, event) in (0..).zip(events) {
+        let known = ledger.revocation_event("member", number).await.unwrap();
+        assert_eq!(known, Some(event));
+        let before = ledger.count_revocations("member", event - 1).await;
+        assert_eq!(before.unwrap(), number);
+    }
+    assert_eq!(ledger.revocation_event("member", 3).await.unwrap(), None);
+    assert_eq!(ledger.revocation_event("assured", 0).await.unwrap(), None);
+}
+
 /// As after a restore: what was recorded anew gets its first date back, and the audit chain tells of both.
 pub(crate) async fn an_earlier_record_is_reinstated<P: Place>() {
     let place = P::new();

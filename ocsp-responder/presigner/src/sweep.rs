@@ -5,10 +5,8 @@
 //! ledger is the truth; the set is held against it, both in the order of serial numbers, a page at a time, so memory does
 //! not grow with the issuer. Revoked certificates come first.
 
-use std::collections::VecDeque;
-
 use answers::{Answer, Damaged, Layered};
-use ledger::{Ledger, StatusRow};
+use ledger::{CrlRow, Ledger, StatusRow};
 use pki::ocsp::response::CertStatus;
 use pki::{RevocationReason, Serial, Time};
 
@@ -22,6 +20,8 @@ const PAGE: u32 = 2000;
 pub(crate) struct Sweep {
     criteria: Criteria,
     phase: Phase,
+    /// What was revoked by later events the feed brings.
+    revoked_until: u64,
     /// Certificates looked at.
     pub(crate) done: u64,
     /// Certificates there were when it began.
@@ -57,19 +57,20 @@ pub(crate) struct Page {
 
 #[derive(Debug)]
 enum Phase {
-    /// Revocations that are not published yet.
-    Revoked(Option<VecDeque<StatusRow>>),
+    /// Revocations that are not published yet, after this serial number.
+    Revoked(Option<Serial>),
     /// Everything, after this serial number.
     All(Option<Serial>),
     Over,
 }
 
 impl Sweep {
-    /// Begins a sweep over `total` certificates.
-    pub(crate) fn new(criteria: Criteria, total: u64) -> Self {
+    /// Begins a sweep over `total` certificates, when every event up to `revoked_until` has been taken from the feed.
+    pub(crate) fn new(criteria: Criteria, total: u64, revoked_until: u64) -> Self {
         Self {
             criteria,
             phase: Phase::Revoked(None),
+            revoked_until,
             done: 0,
             total,
             found: 0,
@@ -86,17 +87,15 @@ impl Sweep {
     ) -> anyhow::Result<Option<Page>> {
         let page = match &mut self.phase {
             Phase::Over => return Ok(None),
-            Phase::Revoked(None) => {
-                let revoked = ledger.revoked_entries(issuer).await?;
-                self.phase = Phase::Revoked(Some(revoked.into()));
-                Page::default()
-            }
-            Phase::Revoked(Some(rows)) => {
-                let page = revocations(rows, published, now)?;
-                if rows.is_empty() {
-                    self.phase = Phase::All(None);
-                }
-                page
+            Phase::Revoked(after) => {
+                let rows = ledger
+                    .revoked_after(issuer, *after, self.revoked_until, PAGE)
+                    .await?;
+                let last = rows.last().filter(|_| rows.len() == PAGE as usize);
+                self.phase = last.map_or(Phase::All(None), |last| {
+                    Phase::Revoked(Some(last.status.serial))
+                });
+                revocations(&rows, published, now)?
             }
             Phase::All(after) => {
                 let after = *after;
@@ -137,17 +136,10 @@ pub(crate) fn row_of(status: &StatusRow, now: Time) -> Option<Row> {
     })
 }
 
-/// The next page of revoked certificates whose published answer does not say so.
-fn revocations(
-    rows: &mut VecDeque<StatusRow>,
-    published: &Layered,
-    now: Time,
-) -> Result<Page, Damaged> {
+/// Those of a page of revoked certificates whose published answer does not say so.
+fn revocations(rows: &[CrlRow], published: &Layered, now: Time) -> Result<Page, Damaged> {
     let mut page = Page::default();
-    for row in rows.drain(..rows.len().min(PAGE as usize)) {
-        let Some(row) = row_of(&row, now) else {
-            continue;
-        };
+    for row in rows.iter().filter_map(|row| row_of(&row.status, now)) {
         let answer = published.get(row.serial.as_bytes())?;
         if answer.is_none_or(|answer| answer.status() != row.status) {
             page.sign.push(row);

@@ -330,7 +330,8 @@ impl Worker {
         };
         self.sweep_wanted = false;
         self.last_sweep = Some(now);
-        self.sweep = Some((Sweep::new(criteria, counts.issued), self.taken));
+        let sweep = Sweep::new(criteria, counts.issued, self.taken);
+        self.sweep = Some((sweep, self.taken));
         Ok(())
     }
 
