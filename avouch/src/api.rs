@@ -33,13 +33,25 @@ impl<'a> Api<'a> {
         self.post("v1/revocations", request).await
     }
 
+    pub(crate) async fn sign_pgp(&self, request: &PgpSignRequest<'_>) -> Result<PgpSigned> {
+        self.post("v1/openpgp/certifications", request).await
+    }
+
+    /// What the issuer says at this path.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.ask(path, None).await
+    }
+
     async fn post<T: DeserializeOwned>(&self, path: &str, request: &impl Serialize) -> Result<T> {
+        self.ask(path, Some(serde_json::to_vec(request)?)).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, path: &str, body: Option<Vec<u8>>) -> Result<T> {
         let authorization = format!("Bearer {}", self.token);
         let headers = [
             ("authorization", authorization.as_str()),
             ("content-type", "application/json"),
         ];
-        let body = serde_json::to_vec(request)?;
         let answer = self.send(path, &headers, body).await?;
         if answer.status.is_success() {
             return serde_json::from_slice(&answer.body)
@@ -49,11 +61,20 @@ impl<'a> Api<'a> {
     }
 
     /// An issuer that is just being started again, perhaps on another port, is waited for.
-    async fn send(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Response> {
+    async fn send(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> Result<Response> {
         let mut attempt = 0;
         loop {
             let url = format!("{}{path}", Endpoints::require(self.data)?.api);
-            match http::post(&url, headers, body.clone(), PATIENCE).await {
+            let answer = match &body {
+                Some(body) => http::post(&url, headers, body.clone(), PATIENCE).await,
+                None => http::get(&url, headers, PATIENCE).await,
+            };
+            match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) if error.is::<NotConnected>() && attempt < ATTEMPTS => {
                     attempt += 1;
@@ -145,6 +166,56 @@ pub(crate) struct Revoked {
     pub(crate) reason: pki::RevocationReason,
     pub(crate) ground: String,
     pub(crate) already_revoked: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct PgpSignRequest<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) level: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<&'a str>,
+    pub(crate) addresses: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) days: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) evidence_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<&'a str>,
+    pub(crate) actor: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct PgpSigned {
+    pub(crate) fingerprint: String,
+    pub(crate) issuer: String,
+    pub(crate) by: String,
+    pub(crate) certified: Vec<PgpCertified>,
+    pub(crate) left_out: Vec<PgpLeftOut>,
+    pub(crate) key: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct PgpCertified {
+    pub(crate) user_id: String,
+    pub(crate) expires: pki::Time,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct PgpLeftOut {
+    pub(crate) user_id: String,
+    pub(crate) rule: String,
+    pub(crate) message: String,
+    pub(crate) remedy: String,
+}
+
+/// One of the CA's own OpenPGP keys.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct PgpKey {
+    pub(crate) name: String,
+    pub(crate) fingerprint: String,
+    pub(crate) user_id: Option<String>,
+    pub(crate) expires: Option<pki::Time>,
+    pub(crate) key: String,
 }
 
 /// Issuing waits for the signer, which may be busy with others.

@@ -74,6 +74,9 @@ pub(crate) enum Command {
     /// See how the signer is, what it did, and what its standby would need to take over
     #[command(subcommand)]
     Signer(SignerCommand),
+    /// Certify user ids of members' OpenPGP keys, and see what was certified
+    #[command(subcommand)]
+    Pgp(PgpCommand),
     /// The persons of whom two together may do what one may not
     #[command(subcommand)]
     Operator(OperatorCommand),
@@ -582,6 +585,103 @@ pub(crate) struct VerifyOptions {
     /// A file with the ends of the chains at earlier runs; made when it is not there
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoints: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PgpCommand {
+    /// Certify the user ids of a key that match what was verified about its owner
+    Sign(PgpSignOptions),
+    /// Print the CA's own OpenPGP key, which people import to rely on its certifications
+    #[command(after_help = "\
+Examples:
+  avouch pgp key | gpg --import
+  avouch pgp key --json
+
+Compare its fingerprint with the one in the ceremony's transcript (DIR/ca/transcript.txt).")]
+    Key,
+    /// Show every request about one key, and its certifications
+    Show(PgpShowOptions),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  gpg --armor --export anna@example.org > anna.asc
+  avouch pgp sign --key anna.asc --level assured --name \"Anna Example\" --email anna@example.org --out signed.asc
+  avouch pgp sign --key anna.asc --level member --email anna@example.org --out signed.asc
+  gpg --import signed.asc
+
+A user id is certified when it is the verified name, or a verified address, or \"NAME <ADDRESS>\" of both, to
+the letter. All others (another name, an address that is not verified, a comment) are left out of the result,
+each with its reason. A name is certified of assured members only. What was verified is yours to say: give
+--evidence, so that the ledger and the signer's log can be compared with it later.
+
+A certification with a name is a positive one (0x13), one of an address alone a generic one (0x10).")]
+pub(crate) struct PgpSignOptions {
+    /// The member's public key, as `gpg --armor --export` writes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+
+    /// How well the member is known
+    #[arg(long, value_enum)]
+    pub(crate) level: PgpLevel,
+
+    /// The name that was verified; of assured members only
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// An address that was verified; may be given several times
+    #[arg(long = "email", value_name = "ADDRESS")]
+    pub(crate) addresses: Vec<String>,
+
+    /// Days until the certifications end, at most (and by default) 183 for a member and 730 for an assured one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=730))]
+    pub(crate) days: Option<u32>,
+
+    /// What shows that name and addresses were verified; its SHA-256 goes into the ledger and into the signer's log, the
+    /// file itself is yours to keep
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: Option<PathBuf>,
+
+    /// Which of the CA's OpenPGP keys certifies, where it has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) issuer: Option<String>,
+
+    /// Write the key with its certified user ids to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PgpLevel {
+    /// By mail only (less than 50 points): no name
+    Member,
+    /// In person (50 points or more)
+    Assured,
+}
+
+impl PgpLevel {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Assured => "assured",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  avouch pgp show D4C2D1A0F5E96B3A8C17D4C2D1A0F5E96B3A8C17
+  avouch pgp show \"$(gpg --with-colons -k anna@example.org | awk -F: '/^fpr/ {print $10; exit}')\" --out signed.asc")]
+pub(crate) struct PgpShowOptions {
+    /// The fingerprint of the member's key, as `gpg --fingerprint` prints it
+    #[arg(value_name = "FINGERPRINT")]
+    pub(crate) fingerprint: String,
+
+    /// Write the key with all its certifications to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -63,18 +63,20 @@ fn signer(data: &DataDir, settings: &Settings<'_>) -> String {
          journal = {}\n\
          # In a demo the passphrase lies beside the keys; elsewhere it does not.\n\
          passphrase_file = {}\n\
-         # What it signs, judged by itself.\n\
+         # What it signs, judged by itself; and where certificates must say that their status is.\n\
          profiles = {}\n\
+         base_url = {}\n\
          log = \"info\"   # error, warn, info or debug\n\n\
-         # When it stops by itself: `ping_seconds`, `silence_hours`, `strict` and others.\n\
+         # When it stops by itself: `ping_seconds`, `silence_seconds`, `strict` and others.\n\
          [limits]\n\
-         silence_hours = 24\n",
+         silence_seconds = 86400\n",
         quoted(&data.signer_line()),
         quoted(&data.signer_link_keys()),
         quoted(&data.signer_keys()),
         quoted(&data.signer_journal()),
         quoted(settings.passphrase_file),
         quoted(&data.profiles()),
+        quoted_text(settings.base_url),
     )
 }
 

@@ -29,7 +29,7 @@ use clap::Parser;
 
 use crate::cli::{
     AuditCommand, Cli, Command, CrlCommand, DrillCommand, ImportCommand, OperatorCommand,
-    SignerCommand,
+    PgpCommand, SignerCommand,
 };
 use crate::data_dir::DataDir;
 use crate::outcome::{EX_USAGE, Failure, Outcome};
@@ -85,6 +85,9 @@ async fn run(cli: &Cli) -> Result<Outcome> {
         Command::Explain(options) => commands::explain::explain(&data, options).await,
         Command::Status(_) => commands::status::status(&data).await,
         Command::Policy(options) => commands::policy::policy(&data, options).await,
+        Command::Pgp(PgpCommand::Sign(options)) => commands::pgp::sign(&data, options).await,
+        Command::Pgp(PgpCommand::Key) => commands::pgp::key(&data).await,
+        Command::Pgp(PgpCommand::Show(options)) => commands::pgp::show(&data, options).await,
         Command::Operator(OperatorCommand::Add(options)) => {
             commands::operator::add(&data, options).await
         }

@@ -5,6 +5,9 @@
 //! | `POST /v1/certificates` | 201 and the certificate; 503 with `pending` if the signer is away |
 //! | `POST /v1/revocations` | 200 and the revocation, durable |
 //! | `GET /v1/certificates/{issuer}/{serial}` | 200 and what is known; 202 while it waits for the signer |
+//! | `POST /v1/openpgp/certifications` | 201 and the key with its certified user ids; 503 if the signer is away |
+//! | `GET /v1/openpgp/certifications/{fingerprint}` | 200 and what was asked about a key |
+//! | `GET /v1/openpgp/keys` | 200 and the CA's OpenPGP keys |
 //! | `GET /v1/issuers`, `GET /v1/profiles` | 200 and a list |
 //!
 //! Every error is `{"error": {"rule", "field", "message", "remedy"}}`.
@@ -12,6 +15,7 @@
 mod certificates;
 mod error;
 mod lists;
+mod openpgp;
 mod revocations;
 
 use std::sync::Arc;
@@ -22,7 +26,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use issuance::{Issuance, Signer};
+use issuance::{Issuance, PgpIssuance, Signer};
 use ledger::Ledger;
 use pki::name_rules::IdnPolicy;
 use pki::profile::RuleSet;
@@ -43,6 +47,7 @@ const ACTOR_LIMIT: usize = 200;
 pub(crate) struct Api<S> {
     pub(crate) ledger: Ledger,
     pub(crate) issuance: Issuance<S>,
+    pub(crate) openpgp: PgpIssuance,
     pub(crate) profiles: Profiles,
     pub(crate) rule_set: RuleSet,
     pub(crate) idn: IdnPolicy,
@@ -60,6 +65,15 @@ pub(crate) fn router<S: Signer + Clone + 'static>(api: Arc<Api<S>>) -> Router {
             get(certificates::show::<S>),
         )
         .route("/v1/revocations", post(revocations::revoke::<S>))
+        .route(
+            "/v1/openpgp/certifications",
+            post(openpgp::certify::<S>).layer(DefaultBodyLimit::max(openpgp::BODY_LIMIT)),
+        )
+        .route(
+            "/v1/openpgp/certifications/{fingerprint}",
+            get(openpgp::show::<S>),
+        )
+        .route("/v1/openpgp/keys", get(openpgp::keys::<S>))
         .route("/v1/issuers", get(lists::issuers::<S>))
         .route("/v1/profiles", get(lists::profiles::<S>))
         .fallback(async || ApiError::no_such_resource())

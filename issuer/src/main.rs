@@ -10,6 +10,7 @@ mod config;
 mod debian_list;
 mod intake;
 mod metrics;
+mod openpgp;
 mod profiles;
 mod recovery;
 mod serve;

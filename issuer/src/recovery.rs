@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use issuance::{Issuance, IssuanceError, Signer};
+use issuance::{Issuance, IssuanceError, PgpIssuance, Signer};
 use telemetry::Stopper;
 
 use crate::metrics::Metrics;
@@ -10,9 +10,14 @@ use crate::metrics::Metrics;
 /// How often is looked for requests that wait for the signer.
 const PERIOD: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run<S: Signer>(issuance: Issuance<S>, metrics: Metrics, stop: Stopper) {
+pub(crate) async fn run<S: Signer>(
+    issuance: Issuance<S>,
+    openpgp: PgpIssuance,
+    metrics: Metrics,
+    stop: Stopper,
+) {
     while stop
-        .run_until_stopped(pass(&issuance, &metrics))
+        .run_until_stopped(pass(&issuance, &openpgp, &metrics))
         .await
         .is_some()
     {
@@ -26,7 +31,7 @@ pub(crate) async fn run<S: Signer>(issuance: Issuance<S>, metrics: Metrics, stop
     }
 }
 
-async fn pass<S: Signer>(issuance: &Issuance<S>, metrics: &Metrics) {
+async fn pass<S: Signer>(issuance: &Issuance<S>, openpgp: &PgpIssuance, metrics: &Metrics) {
     let recovered = match issuance.recover().await {
         Ok(recovered) => recovered,
         Err(error) => {
@@ -47,5 +52,24 @@ async fn pass<S: Signer>(issuance: &Issuance<S>, metrics: &Metrics) {
             }
         }
     }
-    metrics.pending(waiting);
+    metrics.pending(waiting + openpgp_pass(openpgp).await);
+}
+
+/// The same for user ids of OpenPGP keys; how many still wait.
+async fn openpgp_pass(openpgp: &PgpIssuance) -> usize {
+    match openpgp.recover().await {
+        Ok(found) => {
+            for key in found.finished {
+                tracing::info!(key, "finished a request that waited");
+            }
+            for (key, error) in found.failed {
+                tracing::error!(key, "a request that waited: {error}");
+            }
+            found.waiting
+        }
+        Err(error) => {
+            tracing::error!("requests that wait for the signer cannot be looked up: {error}");
+            0
+        }
+    }
 }

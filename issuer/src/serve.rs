@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use issuance::Issuance;
+use issuance::{Issuance, PgpIssuance};
 use ledger::Ledger;
 use signer_client::SignerClient;
 use telemetry::Context;
@@ -26,6 +26,7 @@ pub(crate) async fn serve(context: Context<Config>) -> anyhow::Result<()> {
     let metrics = Metrics::new(&context.registry)?;
     let ledger = Ledger::open_existing(&config.ledger, Arc::clone(&context.clock)).await?;
     let signer = SignerClient::new(&config.signer_socket);
+    let openpgp = PgpIssuance::new(ledger.clone(), signer.clone(), Arc::clone(&context.clock));
     let issuance = Issuance::new(ledger.clone(), signer, Arc::clone(&context.clock))
         .with_base_url(&*config.base_url)
         .with_idn_policy(config.idn.clone());
@@ -43,12 +44,14 @@ pub(crate) async fn serve(context: Context<Config>) -> anyhow::Result<()> {
 
     let recovery = tokio::spawn(recovery::run(
         issuance.clone(),
+        openpgp.clone(),
         metrics.clone(),
         context.stop.clone(),
     ));
     let router = api::router(Arc::new(Api {
         ledger,
         issuance,
+        openpgp,
         profiles,
         rule_set: config.rule_set,
         idn: config.idn.clone(),

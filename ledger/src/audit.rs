@@ -47,6 +47,8 @@ pub struct AuditSummary {
     pub certificates: u64,
     /// Revocations compared with their records.
     pub revocations: u64,
+    /// Records about certifications of OpenPGP user ids compared with these: one when it was asked for, one when it was done.
+    pub certifications: u64,
 }
 
 /// Where the chain breaks.

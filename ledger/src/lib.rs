@@ -46,8 +46,9 @@ pub use model::{
     CertificateRecord, CertificateRow, CertificateState, Change, ChangeKind, Counts, CrlAllowance,
     CrlPolicy, CrlRecord, CrlRow, CrlScope, FollowSummary, Followed, Ground, ImportSummary,
     ImportedCertificate, ImportedStatus, Issuer, IssuerPolicy, IssuerUpdate, KeyPlace, NoncePolicy,
-    OcspPolicy, Operator, Origin, Reservation, Revocation, RevocationRequest, RevokedCertificate,
-    SourceCrl, SourcePolicy, SourceRecord, StatusRow, Subjects,
+    OcspPolicy, Operator, Origin, PgpRecord, PgpRequest, PgpResult, Reservation, Revocation,
+    RevocationRequest, RevokedCertificate, SourceCrl, SourcePolicy, SourceRecord, StatusRow,
+    Subjects,
 };
 pub use sqlite::SqliteStore;
 pub use store::{Answer, Store};
@@ -265,6 +266,16 @@ impl Ledger {
         self.store.find_serial(serial).await
     }
 
+    /// The certificate (DER) that was issued last to the key with this fingerprint. All certificates of the issuer are
+    /// looked through for it.
+    pub async fn certificate_of_key(
+        &self,
+        issuer: &str,
+        spki_sha256: &[u8; 32],
+    ) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.store.certificate_of_key(issuer, spki_sha256).await
+    }
+
     /// The status of one certificate; `None` when it was never issued.
     pub async fn status(
         &self,
@@ -448,6 +459,40 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<CrlRecord>, LedgerError> {
         self.store.crl_records(issuer, after, limit).await
+    }
+}
+
+/// Certifications of user ids of OpenPGP keys (I13).
+impl Ledger {
+    /// Records what is going to be asked of the signer, before it is asked.
+    pub async fn reserve_pgp(&self, request: &PgpRequest) -> Result<(), LedgerError> {
+        self.store.reserve_pgp(self.clock.now(), request).await
+    }
+
+    /// Records what came of it. The same again changes nothing.
+    pub async fn finish_pgp(
+        &self,
+        request_id: &[u8; 16],
+        result: &PgpResult,
+    ) -> Result<(), LedgerError> {
+        self.store
+            .finish_pgp(self.clock.now(), request_id, result)
+            .await
+    }
+
+    /// What has been asked of the signer and has no answer yet.
+    pub async fn pending_pgp(&self) -> Result<Vec<PgpRecord>, LedgerError> {
+        self.store.pending_pgp().await
+    }
+
+    /// All that was asked about the key with this fingerprint.
+    pub async fn pgp_of_key(&self, key: &[u8; 20]) -> Result<Vec<PgpRecord>, LedgerError> {
+        self.store.pgp_of_key(key).await
+    }
+
+    /// All that was asked, in that order, after the record `after`.
+    pub async fn pgp_records(&self, after: u64, limit: u32) -> Result<Vec<PgpRecord>, LedgerError> {
+        self.store.pgp_records(after, limit).await
     }
 }
 

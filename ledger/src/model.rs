@@ -5,6 +5,7 @@ mod certificate;
 mod change;
 mod crl;
 mod issuer;
+mod pgp;
 mod policy;
 mod revocation;
 mod signature;
@@ -18,6 +19,7 @@ pub use certificate::{
 pub use change::{Change, ChangeKind};
 pub use crl::{CrlRecord, CrlRow, CrlScope};
 pub use issuer::{Issuer, IssuerUpdate, Origin};
+pub use pgp::{PgpRecord, PgpRequest, PgpResult};
 pub use policy::{CrlPolicy, IssuerPolicy, KeyPlace, NoncePolicy, OcspPolicy, Subjects};
 pub use revocation::{Ground, Revocation, RevocationRequest, RevokedCertificate};
 pub use signature::{CertificateRow, CertificateState};

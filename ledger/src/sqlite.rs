@@ -15,6 +15,7 @@ mod keys;
 mod lookup;
 mod open;
 mod operators;
+mod pgp;
 mod reservations;
 mod revocations;
 mod rows;
@@ -35,7 +36,8 @@ use crate::error::LedgerError;
 use crate::model::{
     CertificateRecord, CertificateRow, Change, Counts, CrlAllowance, CrlRecord, CrlRow, CrlScope,
     FollowSummary, Followed, ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator,
-    Reservation, Revocation, RevocationRequest, RevokedCertificate, SourceRecord, StatusRow,
+    PgpRecord, PgpRequest, PgpResult, Reservation, Revocation, RevocationRequest,
+    RevokedCertificate, SourceRecord, StatusRow,
 };
 use crate::store::{Answer, Store};
 
@@ -195,6 +197,14 @@ impl Store for SqliteStore {
         Box::pin(lookup::find_serial(self, serial))
     }
 
+    fn certificate_of_key<'a>(
+        &'a self,
+        issuer: &'a str,
+        spki_sha256: &'a [u8; 32],
+    ) -> Answer<'a, Option<Vec<u8>>> {
+        Box::pin(lookup::certificate_of_key(self, issuer, spki_sha256))
+    }
+
     fn status<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<StatusRow>> {
         Box::pin(lookup::status(self, issuer, serial))
     }
@@ -326,6 +336,31 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Answer<'a, Vec<CrlRecord>> {
         Box::pin(signatures::crls(self, issuer, after, limit))
+    }
+
+    fn reserve_pgp<'a>(&'a self, at: Time, request: &'a PgpRequest) -> Answer<'a, ()> {
+        Box::pin(pgp::reserve(self, at, request))
+    }
+
+    fn finish_pgp<'a>(
+        &'a self,
+        at: Time,
+        request_id: &'a [u8; 16],
+        result: &'a PgpResult,
+    ) -> Answer<'a, ()> {
+        Box::pin(pgp::finish(self, at, request_id, result))
+    }
+
+    fn pending_pgp(&self) -> Answer<'_, Vec<PgpRecord>> {
+        Box::pin(pgp::pending(self))
+    }
+
+    fn pgp_of_key<'a>(&'a self, key: &'a [u8; 20]) -> Answer<'a, Vec<PgpRecord>> {
+        Box::pin(pgp::of_key(self, key))
+    }
+
+    fn pgp_records(&self, after: u64, limit: u32) -> Answer<'_, Vec<PgpRecord>> {
+        Box::pin(pgp::all(self, after, limit))
     }
 
     fn add_operator<'a>(

@@ -17,7 +17,8 @@ use crate::error::LedgerError;
 use crate::model::{
     CertificateRecord, CertificateRow, Change, Counts, CrlAllowance, CrlRecord, CrlRow, CrlScope,
     FollowSummary, Followed, ImportSummary, ImportedCertificate, Issuer, IssuerUpdate, Operator,
-    Reservation, Revocation, RevocationRequest, RevokedCertificate, SourceRecord, StatusRow,
+    PgpRecord, PgpRequest, PgpResult, Reservation, Revocation, RevocationRequest,
+    RevokedCertificate, SourceRecord, StatusRow,
 };
 
 /// What a store's operation returns.
@@ -109,6 +110,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Answer<'a, Option<CertificateRecord>>;
     /// The certificates of all issuers with that serial number.
     fn find_serial<'a>(&'a self, serial: &'a Serial) -> Answer<'a, Vec<CertificateRecord>>;
+    /// The certificate (DER) that was issued last to this key.
+    fn certificate_of_key<'a>(
+        &'a self,
+        issuer: &'a str,
+        spki_sha256: &'a [u8; 32],
+    ) -> Answer<'a, Option<Vec<u8>>>;
     /// Status of one certificate.
     fn status<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<StatusRow>>;
     /// Statuses in the order of serial numbers, after `after`.
@@ -203,6 +210,22 @@ pub trait Store: fmt::Debug + Send + Sync {
         after: Option<&'a (CrlScope, CrlNumber)>,
         limit: u32,
     ) -> Answer<'a, Vec<CrlRecord>>;
+
+    /// Records a certification that is going to be asked for.
+    fn reserve_pgp<'a>(&'a self, at: Time, request: &'a PgpRequest) -> Answer<'a, ()>;
+    /// Records what came of it.
+    fn finish_pgp<'a>(
+        &'a self,
+        at: Time,
+        request_id: &'a [u8; 16],
+        result: &'a PgpResult,
+    ) -> Answer<'a, ()>;
+    /// Those that nothing came of yet.
+    fn pending_pgp(&self) -> Answer<'_, Vec<PgpRecord>>;
+    /// Those of one key.
+    fn pgp_of_key<'a>(&'a self, key: &'a [u8; 20]) -> Answer<'a, Vec<PgpRecord>>;
+    /// All of them, after `after`.
+    fn pgp_records(&self, after: u64, limit: u32) -> Answer<'_, Vec<PgpRecord>>;
 
     /// Adds an operator.
     fn add_operator<'a>(

@@ -54,6 +54,8 @@ pub struct Profile {
     pub max_days: u32,
     /// How far notBefore lies before the moment of signing (CERT-04).
     pub backdate_seconds: u32,
+    /// How many days after the signing a certificate may begin; 0 for all but OCSP responders (S9).
+    pub ahead_days: u32,
     /// The issuers that may use it; every one if absent.
     pub issuers: Option<Vec<String>>,
     /// The most days that may be asked of an issuer, where that is less.

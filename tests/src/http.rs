@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const API_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A whole answer.
 #[derive(Debug)]
@@ -33,9 +34,31 @@ pub fn get(address: &str, path: &str) -> Option<Answer> {
     )
 }
 
+/// Asks the issuer's API for something, with JSON or without; `None` as above. Waits longer than the issuer does for the
+/// signer.
+pub fn api(
+    address: &str,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: Option<&serde_json::Value>,
+) -> Option<Answer> {
+    let body = body.map(ToString::to_string).unwrap_or_default();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    exchange_within(address, request.as_bytes(), API_PATIENCE)
+}
+
 fn exchange(address: &str, request: &[u8]) -> Option<Answer> {
+    exchange_within(address, request, PATIENCE)
+}
+
+fn exchange_within(address: &str, request: &[u8], patience: Duration) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
     stream.write_all(request).ok()?;
     let mut octets = Vec::new();
     stream.read_to_end(&mut octets).ok()?;

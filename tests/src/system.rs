@@ -3,12 +3,13 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::http;
 use crate::program::{Finished, binary, program, repository};
 
 /// How long a start may take on a slow machine before the test gives up.
@@ -25,6 +26,8 @@ pub const RSA: &str = "tests/fixtures/rsa.toml";
 pub struct System {
     folder: TempDir,
     up: Option<Child>,
+    /// What `avouch up` has said since it was started.
+    said: Arc<Mutex<String>>,
     endpoints: Value,
 }
 
@@ -32,6 +35,20 @@ impl System {
     /// Starts with a hierarchy: a path in the repository, such as [`EC`] or [`RSA`].
     pub fn start(hierarchy: &str) -> Self {
         Self::prepared().started(hierarchy)
+    }
+
+    /// Starts one that does nothing by itself for some days: it makes no responder certificates ahead, so what a test
+    /// copies or compares stays as it is.
+    pub fn start_quiet(hierarchy: &str) -> Self {
+        Self::start_prepared(
+            |_, _| repository().join(hierarchy),
+            |system| {
+                for issuer in ["root", "member", "assured", "organisation"] {
+                    let none = ["policy", issuer, "--set", "ocsp.responder_ahead_days=0"];
+                    system.avouch(&none).ok();
+                }
+            },
+        )
     }
 
     /// The same with everything in a directory inside `folder`, which is on a disk of the test's own.
@@ -84,6 +101,7 @@ impl System {
         Self {
             folder,
             up: None,
+            said: Arc::default(),
             endpoints: Value::Null,
         }
     }
@@ -136,39 +154,75 @@ impl System {
 
     /// Starts (or starts again) on this address and waits until it serves.
     pub fn up(&mut self, listen: &str) {
+        let ready = self.begin(listen, &[]);
+        let is_ready = ready.recv_timeout(START).is_ok();
+        assert!(
+            is_ready,
+            "avouch up did not get ready; it said:\n{}",
+            self.said()
+        );
+        let endpoints =
+            std::fs::read(self.data().join("run/endpoints.json")).expect("endpoints.json");
+        self.endpoints = serde_json::from_slice(&endpoints).expect("endpoints.json is JSON");
+    }
+
+    /// Starts it although it cannot get ready, and waits until it gives up, after so many seconds; what it says then.
+    pub fn up_in_vain(&mut self, seconds: u32) -> String {
+        let ready = self.begin(&self.address(), &["--ready-within", &seconds.to_string()]);
+        let mut up = self.up.take().expect("it was started");
+        let status = up.wait().expect("avouch can be waited for");
+        assert_eq!(status.code(), Some(1), "{}", self.said());
+        // Both of its streams are at their end.
+        assert!(ready.recv().is_err(), "it got ready");
+        self.said()
+    }
+
+    /// Starts it; one message comes when it is ready.
+    fn begin(&mut self, listen: &str, more: &[&str]) -> mpsc::Receiver<()> {
+        let arguments = ["up", "--no-build", "--listen", listen];
         let mut child = Command::new(binary("avouch"))
             .arg("--data")
             .arg(self.data())
-            .args([
-                "up",
-                "--no-build",
-                "--listen",
-                listen,
-                "--admin",
-                "127.0.0.1:0",
-            ])
+            .args(arguments)
+            .args(["--admin", "127.0.0.1:0"])
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("avouch starts");
-        let (sender, lines) = mpsc::channel();
+        self.said = Arc::default();
+        let (sender, ready) = mpsc::channel();
         let stdout = child.stdout.take().expect("it is piped");
         let stderr = child.stderr.take().expect("it is piped");
-        forward(stdout, sender.clone());
-        forward(stderr, sender);
+        listen_to(stdout, &self.said, sender.clone());
+        listen_to(stderr, &self.said, sender);
         self.up = Some(child);
-        let mut said = Vec::new();
-        loop {
-            match lines.recv_timeout(START) {
-                Ok(line) if line.starts_with("ready") => break,
-                Ok(line) => said.push(line),
-                Err(_) => panic!("avouch up did not get ready; it said:\n{}", said.join("\n")),
-            }
-        }
-        let endpoints =
-            std::fs::read(self.data().join("run/endpoints.json")).expect("endpoints.json");
-        self.endpoints = serde_json::from_slice(&endpoints).expect("endpoints.json is JSON");
+        ready
+    }
+
+    /// What `avouch up` has said since it was started.
+    pub fn said(&self) -> String {
+        self.said.lock().expect("no thread panicked").clone()
+    }
+
+    /// Host and port of the status listener.
+    pub fn address(&self) -> String {
+        let url = self.status_url().trim_start_matches("http://");
+        url.trim_end_matches('/').to_owned()
+    }
+
+    /// The process id of `avouch up` itself.
+    #[track_caller]
+    pub fn up_pid(&self) -> u32 {
+        self.up.as_ref().expect("it runs").id()
+    }
+
+    /// Kills `avouch up` with SIGKILL; its daemons have to end by themselves, and the next start waits for them.
+    pub fn kill(&mut self) {
+        let mut up = self.up.take().expect("it runs");
+        up.kill().expect("it is ours");
+        up.wait().expect("it can be waited for");
     }
 
     /// Stops it as Ctrl-C would, and waits; the exit code must be 0.
@@ -220,12 +274,17 @@ impl System {
     /// The metrics of a daemon that has announced its admin listener.
     #[track_caller]
     pub fn metrics(&self, daemon: &str) -> String {
+        let page = self.admin(daemon, "metrics");
+        let page = page.expect("the daemon announced itself, and answers");
+        String::from_utf8_lossy(&page.body).into_owned()
+    }
+
+    /// What the admin listener of a daemon says at this path, such as `readyz`; `None` while it cannot be asked.
+    pub fn admin(&self, daemon: &str, what: &str) -> Option<http::Answer> {
         let path = self.data().join("run").join(format!("{daemon}.json"));
-        let state = std::fs::read(path).expect("the daemon announced itself");
-        let state: Value = serde_json::from_slice(&state).expect("JSON");
-        let admin = state["admin"].as_str().expect("an admin listener");
-        let answer = crate::clients::curl(self, &format!("{admin}metrics"), &[]);
-        String::from_utf8_lossy(&answer.body).into_owned()
+        let state: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let url = state["admin"].as_str()?.strip_prefix("http://")?;
+        http::get(url.trim_end_matches('/'), &format!("/{what}"))
     }
 
     /// Makes a key and a CSR with openssl; gives the path of the CSR. `options` are those of
@@ -364,12 +423,23 @@ pub fn free_port() -> u16 {
         .expect("a free port")
 }
 
-fn forward(stream: impl std::io::Read + Send + 'static, sender: mpsc::Sender<String>) {
+/// Keeps what it says, and tells when it is ready.
+fn listen_to(
+    stream: impl std::io::Read + Send + 'static,
+    said: &Arc<Mutex<String>>,
+    ready: mpsc::Sender<()>,
+) {
+    let said = Arc::clone(said);
     std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines() {
-            let Ok(line) = line else { break };
-            // The test may no longer listen; the pipe must be emptied all the same.
-            let _ = sender.send(line);
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut said = said.lock().expect("no thread panicked");
+            said.push_str(&line);
+            said.push('\n');
+            drop(said);
+            if line.starts_with("ready") {
+                // Nobody waits any more when the test has failed.
+                let _ = ready.send(());
+            }
         }
     });
 }

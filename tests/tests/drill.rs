@@ -18,7 +18,7 @@ const CERTIFICATES: u32 = 2000;
 
 #[test]
 fn everything_is_revoked_on_a_copy_and_nothing_real_is_touched() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     certify(&system);
     let revoked = system.issue_server("member", "www.example.org");
     system.revoke(&revoked);
@@ -66,7 +66,7 @@ fn everything_is_revoked_on_a_copy_and_nothing_real_is_touched() {
 
 #[test]
 fn it_refuses_to_do_it_for_real_and_cleans_up_when_stopped() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     certify(&system);
     let real = system.avouch(&["drill", "mass-revoke", "--issuer", "member"]);
     assert_eq!(real.code, 64, "{real:#?}");

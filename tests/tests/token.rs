@@ -65,7 +65,7 @@ fn run(configuration: &Path) {
         text.push_str(&format!("\n[token]\npaths = [{:?}]\n", path(&tokens)));
         fs::write(&file, text).expect("the signer's configuration");
     });
-    for issuer in ISSUERS {
+    for issuer in ISSUERS.iter().chain(&["openpgp"]) {
         let key = system.data().join(format!("signer/keys/{issuer}.key"));
         let key = fs::read(key).expect("an entry in the key store");
         assert!(key.starts_with(b"avouch-key 2 aes-256-gcm content=token "));
@@ -73,6 +73,12 @@ fn run(configuration: &Path) {
     for issuer in &ISSUERS[1..] {
         check(&system, issuer, "before");
     }
+    // The issuer verifies the certification before it gives it out; what GnuPG says of one is openpgp.rs's.
+    let key = repository().join("pki/fuzz/corpus/fuzz_openpgp_key/ed25519");
+    let out = system.folder().join("certified.asc");
+    let verified = ["--level", "member", "--email", "anna@example.org"];
+    let sign = ["pgp", "sign", "--key", path(&key), "--out", path(&out)];
+    system.avouch(&[&sign[..], &verified].concat()).ok();
 
     // The key process opens the token anew.
     let address = system.status_url().trim_start_matches("http://");

@@ -1,5 +1,6 @@
 //! `avouch issue`: a CSR goes in, a certificate comes out.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -28,7 +29,7 @@ pub(crate) async fn issue(data: &DataDir, options: &IssueOptions) -> Result<Outc
         csr: &csr,
         hash: options.hash.map(|hash| hash.name()),
         days: options.days,
-        evidence_sha256: evidence(options)?,
+        evidence_sha256: evidence(options.evidence.as_deref())?,
         actor: &operator::actor(),
     };
     let issued = Api::of(data)?.issue(&request).await?;
@@ -90,8 +91,8 @@ async fn until_answered(
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The hash of the file that shows how the names were verified.
-fn evidence(options: &IssueOptions) -> Result<Option<String>> {
-    let Some(path) = &options.evidence else {
+pub(super) fn evidence(path: Option<&Path>) -> Result<Option<String>> {
+    let Some(path) = path else {
         return Ok(None);
     };
     let octets = data_dir::read(path)?;

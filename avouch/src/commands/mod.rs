@@ -9,6 +9,7 @@ pub(crate) mod import_ca;
 pub(crate) mod init;
 pub(crate) mod issue;
 pub(crate) mod operator;
+pub(crate) mod pgp;
 pub(crate) mod policy;
 pub(crate) mod revoke;
 pub(crate) mod signer;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use ledger::{Issuer, Ledger};
+use pki::ocsp::verify::covered_until;
 use pki::{Clock, SystemClock, Time};
 use publication::Manifest;
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ struct IssuerStatus {
     revoked: u64,
     ocsp: Option<Published>,
     crl: Option<Published>,
-    /// When the last responder certificate ends: so long there are new answers without a signer.
+    /// Until when responder certificates follow each other: so long there are new answers without a signer.
     responder_until: Option<Time>,
     problems: Vec<String>,
 }
@@ -112,7 +113,8 @@ impl IssuerStatus {
             crl.count.get_or_insert(last.entries);
         }
         problems.extend(source_problem(ledger, issuer, now).await?);
-        let responder_until = responder_until(data, &issuer.name).unwrap_or_else(|error| {
+        let responder_until = responder_until(data, ledger, &issuer.name, now).await;
+        let responder_until = responder_until.unwrap_or_else(|error| {
             problems.push(format!("responder of {}: {error:#}", issuer.name));
             None
         });
@@ -142,21 +144,31 @@ impl IssuerStatus {
     }
 }
 
-/// The end of the last certificate in the issuer's key directory.
-fn responder_until(data: &DataDir, issuer: &str) -> Result<Option<Time>> {
+/// Until when the certificates in the issuer's key directory follow each other, those in stock included.
+async fn responder_until(
+    data: &DataDir,
+    ledger: &Ledger,
+    issuer: &str,
+    now: Time,
+) -> Result<Option<Time>> {
     let folder = data.responder_keys(issuer);
     let entries = match fs::read_dir(&folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         entries => entries.with_context(|| format!("{} cannot be read", folder.display()))?,
     };
-    let mut until = None;
+    let mut spans = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "cer") {
-            until = until.max(Some(records::certificate(&path)?.not_after()));
+        if path.extension().is_none_or(|extension| extension != "cer") {
+            continue;
+        }
+        let certificate = records::certificate(&path)?;
+        let status = ledger.status(issuer, certificate.serial()).await?;
+        if status.is_none_or(|status| status.revoked.is_none()) {
+            spans.push((certificate.not_before(), certificate.not_after()));
         }
     }
-    Ok(until)
+    Ok(covered_until(spans, now))
 }
 
 /// Why nothing can be said of an issuer whose CRLs come from elsewhere.
@@ -300,7 +312,7 @@ fn issuer_table(issuers: &[IssuerStatus], now: Time) -> String {
         "entries",
         "age",
         "time left",
-        "responder",
+        "without signer",
         "key",
     ]);
     for issuer in issuers {

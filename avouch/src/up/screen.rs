@@ -1,5 +1,7 @@
 //! What `avouch up` says when everything serves, and when something happens after that.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -50,12 +52,23 @@ pub(super) async fn show(
     } else {
         ""
     };
+    // Whoever relies on certified OpenPGP keys imports the CA's own.
+    let openpgp: String = openpgp_files(data)?
+        .iter()
+        .map(|path| {
+            format!(
+                "\x20 {:<32} OpenPGP key, for gpg --import\n",
+                path.display()
+            )
+        })
+        .collect();
     println!(
         "\n\
          Avouch {version} serves {root}{demo}\n\n\
          \x20 {status:<32} OCSP by GET and POST, CRLs, CA certificates\n\
          \x20 {admin:<32} /metrics, /healthz, /readyz\n\
-         \x20 {api:<32} issuing and revoking, with the token of this directory\n\n\
+         \x20 {api:<32} issuing and revoking, with the token of this directory\n\
+         {openpgp}\n\
          {table}\n\n\
          Try next, in another terminal:\n\
          \x20 openssl req -new -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=www.example.org -addext subjectAltName=DNS:www.example.org\n\
@@ -71,6 +84,19 @@ pub(super) async fn show(
     );
     println!("ready after {}; Ctrl-C stops everything", human::took(took));
     Ok(())
+}
+
+/// The CA's public OpenPGP keys, as the ceremony has left them.
+fn openpgp_files(data: &DataDir) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(data.ca_dir())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "asc") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// One line for what happened, with the end of the log after a death.

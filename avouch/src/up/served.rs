@@ -34,7 +34,8 @@ pub(super) async fn wait(
 /// One line for each daemon that is not content, with its reasons.
 pub(crate) async fn complaints(data: &DataDir) -> Vec<String> {
     let mut complaints = Vec::new();
-    for name in PUBLISHERS.into_iter().chain(["ocsp-responder"]) {
+    let daemons = ["signer-host"].into_iter().chain(PUBLISHERS);
+    for name in daemons.chain(["ocsp-responder"]) {
         if let Some((false, said)) = readyz(data, name, "").await {
             complaints.extend(
                 said.lines()

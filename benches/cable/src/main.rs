@@ -122,7 +122,7 @@ fn at_rest(site: &Site) {
     wait_within(PATIENCE, || {
         let metrics = site.system.metrics("ocsp-presigner");
         let figure = |name: &str| series(&metrics, &format!("{name}{{issuer=\"sequential\"}} "));
-        figure("avouch_presigner_sweep_done") == figure("avouch_presigner_sweep_total")
+        figure("avouch_presigner_sweep_done") == figure("avouch_presigner_sweep_certificates")
     });
     thread::sleep(INTERVAL);
 }

@@ -207,7 +207,8 @@ fn validity(
         ));
     }
     let backdated = now.plus_seconds(-i64::from(profile.backdate_seconds));
-    let not_before = backdated.max(ca.not_before());
+    // The lint judges whether it may lie so far ahead.
+    let not_before = order.begins.unwrap_or(backdated).max(ca.not_before());
     let not_after = not_before.plus_seconds(i64::from(days) * DAY - 1);
     if not_after <= ca.not_after() {
         return Ok((not_before, not_after));

@@ -16,6 +16,7 @@
 mod build;
 mod complete;
 mod error;
+mod openpgp;
 mod order;
 mod recover;
 mod responder;
@@ -30,8 +31,10 @@ use pki::name_rules::IdnPolicy;
 use signer_client::SignerClient;
 
 pub use error::IssuanceError;
+pub use openpgp::{PgpCertified, PgpError, PgpIssuance, PgpIssuer, PgpOrder, PgpWaiting};
 pub use order::{Issued, Order};
 pub use recover::Recovered;
+pub use responder::{Found, ResponderOrder};
 pub use signer::Signer;
 
 /// Issues certificates; cloning it is cheap.

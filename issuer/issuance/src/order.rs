@@ -2,7 +2,7 @@
 
 use pki::certificate_builder::GeneralName;
 use pki::name_rules::SubjectAttribute;
-use pki::{Certificate, HashAlgorithm, PublicKey};
+use pki::{Certificate, HashAlgorithm, PublicKey, Time};
 
 /// A certificate that somebody is entitled to. Names and key have been checked; nothing in it comes
 /// from a request unread.
@@ -19,6 +19,8 @@ pub struct Order {
     /// The hash of the signature: exactly this one or a refusal (I6). Without it the one that goes with
     /// the CA's key.
     pub hash: Option<HashAlgorithm>,
+    /// When it begins, where the profile lets that lie ahead; without it at once.
+    pub begins: Option<Time>,
     /// Days of validity: exactly this many or a refusal. Without it the profile's, or as many as the
     /// CA's own certificate leaves.
     pub days: Option<u32>,

@@ -3,47 +3,96 @@
 use pki::name_rules::{AttributeKind, SubjectAttribute};
 use pki::profile::{Profile, ProfileDocument, RuleSet};
 use pki::refusal::Refusal;
-use pki::{Certificate, PublicKey, oid};
+use pki::{Certificate, PublicKey, Serial, Time, oid};
 
 use crate::complete::read_ca;
 use crate::{Issuance, IssuanceError, Issued, Order, Signer};
 
 const SUFFIX: &str = " OCSP responder";
 
+/// A responder's certificate that the policy of its issuer wants.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponderOrder<'a> {
+    /// The issuer's name in the ledger.
+    pub issuer: &'a str,
+    /// The responder's key.
+    pub key: &'a PublicKey,
+    /// When it begins; `None`: at once.
+    pub begins: Option<Time>,
+    /// How long it is valid, or as long as the CA's own certificate.
+    pub days: u32,
+    /// Whose rules the CA keeps: by its own, certificates may begin ahead of their signing.
+    pub rule_set: RuleSet,
+    /// Who asked.
+    pub actor: &'a str,
+}
+
 impl<S: Signer> Issuance<S> {
-    /// Issues a certificate for a responder of `issuer` that holds `key`, for `days` or as many as the
-    /// CA's own certificate leaves. The profile is the built-in one: OCSPSigning alone, nocheck,
+    /// Issues a certificate for an OCSP responder. The profile is the built-in one: OCSPSigning alone, nocheck,
     /// digitalSignature, no names and no URLs. The subject follows the CA's own.
     pub async fn issue_responder_certificate(
         &self,
-        issuer: &str,
-        key: &PublicKey,
-        days: u32,
-        actor: &str,
+        wanted: &ResponderOrder<'_>,
     ) -> Result<Issued, IssuanceError> {
-        let mut profile = responder_profile()?;
+        let mut profile = responder_profile(wanted.rule_set)?;
         // The CA's own end shortens default days, never a refusal: this runs unattended.
-        profile.default_days = days.min(profile.max_days);
-        pki::weak_keys::check(key, &profile.keys, None)?;
+        profile.default_days = wanted.days.min(profile.max_days);
+        pki::weak_keys::check(wanted.key, &profile.keys, None)?;
 
-        let ca = read_ca(&self.issuer(issuer).await?)?;
+        let ca = read_ca(&self.issuer(wanted.issuer).await?)?;
         let order = Order {
-            issuer: issuer.to_owned(),
+            issuer: wanted.issuer.to_owned(),
             subject: subject(&ca)?,
             alt_names: Vec::new(),
-            public_key: key.clone(),
+            public_key: wanted.key.clone(),
             hash: None,
+            begins: wanted.begins,
             days: None,
             csr: None,
             evidence_sha256: None,
-            actor: actor.to_owned(),
+            actor: wanted.actor.to_owned(),
         };
         self.issue(&order, &profile).await
     }
+
+    /// A responder's certificate that this issuer has issued to this key.
+    pub async fn find_responder_certificate(
+        &self,
+        issuer: &str,
+        key: &PublicKey,
+    ) -> Result<Found, IssuanceError> {
+        let key = key.fingerprint();
+        // First what is open: what is finished between the two questions is found by the second.
+        let open = self.ledger.pending_reservations().await?;
+        if let Some(der) = self.ledger.certificate_of_key(issuer, &key).await? {
+            let certificate =
+                Certificate::from_der(&der).map_err(|source| IssuanceError::Unreadable {
+                    issuer: issuer.to_owned(),
+                    what: "a responder certificate",
+                    source,
+                })?;
+            return Ok(Found::Issued(Box::new(certificate)));
+        }
+        let waiting = open
+            .iter()
+            .find(|open| open.issuer == issuer && open.spki_sha256 == key);
+        Ok(waiting.map_or(Found::Nothing, |open| Found::Waiting(open.serial)))
+    }
+}
+
+/// What became of an order, found by its key.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// It was issued.
+    Issued(Box<Certificate>),
+    /// None was ordered, or the order was given up.
+    Nothing,
+    /// The signer has not answered yet; the certificate with this serial number is issued when it does.
+    Waiting(Serial),
 }
 
 /// The profile that is shipped for responders.
-fn responder_profile() -> Result<Profile, IssuanceError> {
+fn responder_profile(rule_set: RuleSet) -> Result<Profile, IssuanceError> {
     let broken = |message: String| {
         Refusal::new(
             "I3",
@@ -56,7 +105,7 @@ fn responder_profile() -> Result<Profile, IssuanceError> {
         toml::from_str(include_str!("../../profiles/ocsp-responder.toml"))
             .map_err(|error| broken(error.to_string()))?;
     document
-        .select(RuleSet::Community)
+        .select(rule_set)
         .map_err(|error| broken(error.to_string()).into())
 }
 

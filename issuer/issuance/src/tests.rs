@@ -215,10 +215,23 @@ fn order() -> Order {
         alt_names: vec![GeneralName::Dns("www.example.org".to_owned())],
         public_key: public_key(),
         hash: None,
+        begins: None,
         days: None,
         csr: Some(vec![0x30, 0]),
         evidence_sha256: None,
         actor: "anna".to_owned(),
+    }
+}
+
+/// What the presigner orders.
+fn responder(key: &PublicKey) -> ResponderOrder<'_> {
+    ResponderOrder {
+        issuer: "member",
+        key,
+        begins: None,
+        days: 7,
+        rule_set: RuleSet::Community,
+        actor: "ocsp-presigner",
     }
 }
 
@@ -364,7 +377,7 @@ async fn who_may_issue() {
     assert_eq!(rule(root.issue(&order()).await), "I7");
     let responder = root
         .issuance
-        .issue_responder_certificate("member", &public_key(), 30, "test")
+        .issue_responder_certificate(&responder(&public_key()))
         .await;
     assert!(responder.is_ok());
 
@@ -535,7 +548,7 @@ async fn responder_certificates_have_exactly_what_they_may() {
         let key = SigningKey::generate(kind).expect("a key");
         let issued = world
             .issuance
-            .issue_responder_certificate("member", key.public_key(), 30, "ocsp-presigner")
+            .issue_responder_certificate(&responder(key.public_key()))
             .await
             .expect("issued");
         let certificate = &issued.certificate;
@@ -569,7 +582,7 @@ async fn responder_certificates_have_exactly_what_they_may() {
             .not_before()
             .seconds_until(certificate.not_after())
             + 1;
-        assert_eq!(days, 30 * DAY);
+        assert_eq!(days, 7 * DAY);
         assert_eq!(
             pki::ocsp::verify::verify_responder_certificate(certificate, &world.ca, NOW),
             Ok(())
@@ -579,11 +592,86 @@ async fn responder_certificates_have_exactly_what_they_may() {
 
 #[tokio::test]
 async fn a_responder_certificate_ends_with_the_ca() {
-    let world = World::with(KeyKind::P256, 10, |_| ()).await;
+    let world = World::with(KeyKind::P256, 3, |_| ()).await;
     let issued = world
         .issuance
-        .issue_responder_certificate("member", &public_key(), 30, "test")
+        .issue_responder_certificate(&responder(&public_key()))
         .await
         .expect("issued");
     assert_eq!(issued.certificate.not_after(), world.ca.not_after());
+}
+
+/// S9: one that begins later, as long as the rule set lets it.
+#[tokio::test]
+async fn a_responder_certificate_is_issued_ahead() {
+    let world = World::new(KeyKind::P256).await;
+    let key = public_key();
+    let begins = NOW.plus_seconds(28 * DAY);
+    let ahead = ResponderOrder {
+        begins: Some(begins),
+        ..responder(&key)
+    };
+    let issued = world.issuance.issue_responder_certificate(&ahead).await;
+    let certificate = issued.expect("issued").certificate;
+    assert_eq!(certificate.not_before(), begins);
+    assert_eq!(
+        certificate.not_after(),
+        begins.plus_seconds(7 * DAY - 1),
+        "7 days to the second"
+    );
+    let found = world
+        .issuance
+        .find_responder_certificate("member", &key)
+        .await;
+    match found.expect("looked up") {
+        Found::Issued(found) => assert_eq!(*found, certificate),
+        other => panic!("{other:?}"),
+    }
+
+    let (later, cabf) = (
+        ResponderOrder {
+            begins: Some(begins.plus_seconds(DAY)),
+            ..ahead
+        },
+        ResponderOrder {
+            begins: Some(NOW.plus_seconds(DAY)),
+            rule_set: RuleSet::Cabf,
+            ..ahead
+        },
+    );
+    for order in [later, cabf] {
+        let refused = world.issuance.issue_responder_certificate(&order).await;
+        assert!(
+            matches!(&refused, Err(IssuanceError::Lint(why)) if why[0].rule == "CERT-04"),
+            "{refused:?}"
+        );
+    }
+    let at_once = ResponderOrder {
+        rule_set: RuleSet::Cabf,
+        ..responder(&key)
+    };
+    let issued = world.issuance.issue_responder_certificate(&at_once).await;
+    assert!(issued.is_ok(), "{issued:?}");
+}
+
+/// What became of an order is in the ledger, also for a process that has forgotten that it asked.
+#[tokio::test]
+async fn an_order_is_found_by_its_key() {
+    let world = World::new(KeyKind::P256).await;
+    let key = public_key();
+    let find = async || {
+        let found = world.issuance.find_responder_certificate("member", &key);
+        found.await.expect("looked up")
+    };
+    assert!(matches!(find().await, Found::Nothing));
+    world.signer.set(Mood::Away);
+    let order = responder(&key);
+    let away = world.issuance.issue_responder_certificate(&order);
+    let Err(IssuanceError::SignerAway { serial, .. }) = away.await else {
+        panic!("the signer is away");
+    };
+    assert!(matches!(find().await, Found::Waiting(open) if open == serial));
+    world.signer.set(Mood::Signs);
+    world.issuance.recover().await.expect("recovered");
+    assert!(matches!(find().await, Found::Issued(found) if *found.serial() == serial));
 }

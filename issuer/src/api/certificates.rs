@@ -93,6 +93,7 @@ async fn issue_now<S: Signer + Clone + 'static>(
         alt_names: accepted.alt_names,
         public_key: accepted.public_key,
         hash,
+        begins: None,
         days: request.days,
         csr: Some(accepted.csr),
         evidence_sha256,
@@ -118,7 +119,7 @@ fn read_hash(name: &str) -> Result<HashAlgorithm, ApiError> {
     }
 }
 
-fn read_evidence(hex_digits: &str) -> Result<[u8; 32], ApiError> {
+pub(super) fn read_evidence(hex_digits: &str) -> Result<[u8; 32], ApiError> {
     let mut hash = [0; 32];
     hex::decode_to_slice(hex_digits, &mut hash).map_err(|_| {
         ApiError::bad_request(

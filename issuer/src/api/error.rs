@@ -80,6 +80,14 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, refusal)
     }
 
+    /// The signer is not there.
+    pub(crate) fn unavailable(message: impl Into<String>, remedy: &str) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::new("I16", "signer", message, remedy),
+        )
+    }
+
     /// The rule that refused.
     pub(crate) fn rule(&self) -> &str {
         &self.refusal.rule

@@ -89,6 +89,12 @@ impl Server {
         let router = router(Arc::new(Api {
             ledger: ledger.clone(),
             issuance: issuance.clone(),
+            // No signer is there: what needs one says so.
+            openpgp: PgpIssuance::new(
+                ledger.clone(),
+                signer_client::SignerClient::new(directory.path().join("none")),
+                Arc::new(SystemClock),
+            ),
             profiles: Profiles::load(shipped.as_ref(), rule_set, health.part("profiles"))
                 .expect("profiles"),
             rule_set,

@@ -12,6 +12,10 @@ use crate::LedgerError;
 
 const HOURS_OF_10_DAYS: u32 = 240;
 const HOURS_OF_12_MONTHS: u32 = 8760;
+/// The signer certifies no longer, but for a root.
+const DAYS_OF_A_RESPONDER: u32 = 7;
+/// Nor further ahead.
+const DAYS_AHEAD: u32 = 28;
 
 /// Validity and renewal of what is said about an issuer's certificates.
 ///
@@ -59,8 +63,11 @@ pub struct OcspPolicy {
     pub responder_key: Option<KeyKind>,
     /// Where new responder keys are made and stay.
     pub responder_key_in: KeyPlace,
-    /// Lifetime of a delegated responder certificate.
+    /// Lifetime of a delegated responder certificate; 7 at most where subscribers are certified (S9).
     pub responder_validity_days: u32,
+    /// For how many days ahead responder certificates are kept in stock, so that status goes on without a signer; by
+    /// default 28, which is the most, and none under the CA/Browser Forum's rules (OCSP-65).
+    pub responder_ahead_days: Option<u32>,
     /// What becomes of nonces in requests.
     pub nonce: NoncePolicy,
 }
@@ -93,7 +100,8 @@ impl Default for OcspPolicy {
             refresh_hours: 48,
             responder_key: None,
             responder_key_in: KeyPlace::Software,
-            responder_validity_days: 30,
+            responder_validity_days: DAYS_OF_A_RESPONDER,
+            responder_ahead_days: None,
             nonce: NoncePolicy::Live,
         }
     }
@@ -226,9 +234,29 @@ impl IssuerPolicy {
                 self.crl.validate_for_ca_certificates()?;
             }
         }
-        self.ocsp.validate_responder()?;
+        self.ocsp
+            .validate_responder(self.subjects, self.crl.browser_forum)?;
         self.crl.validate_pace()?;
         self.source.validate()
+    }
+
+    /// How long a responder certificate that is asked for now is valid, in days. A policy from before may say more than
+    /// the signer certifies.
+    pub fn responder_days(&self) -> u32 {
+        match self.subjects {
+            Subjects::Subscribers => self.ocsp.responder_validity_days.min(DAYS_OF_A_RESPONDER),
+            Subjects::CaCertificates => self.ocsp.responder_validity_days,
+        }
+    }
+
+    /// For how many days ahead responder certificates are kept in stock, where the rule set lets them begin ahead.
+    pub fn responder_ahead_days(&self) -> u32 {
+        let most = if self.crl.browser_forum {
+            0
+        } else {
+            DAYS_AHEAD
+        };
+        self.ocsp.responder_ahead_days.unwrap_or(most).min(most)
     }
 }
 
@@ -272,14 +300,37 @@ impl OcspPolicy {
         )
     }
 
-    fn validate_responder(&self) -> Result<(), LedgerError> {
+    fn validate_responder(
+        &self,
+        subjects: Subjects,
+        browser_forum: bool,
+    ) -> Result<(), LedgerError> {
+        let longest = match subjects {
+            Subjects::Subscribers => DAYS_OF_A_RESPONDER,
+            Subjects::CaCertificates => 397,
+        };
         within(
-            "OCSP-65",
+            "S9",
             "ocsp.responder_validity_days",
             self.responder_validity_days,
             1,
-            397,
+            longest,
         )?;
+        within(
+            "S9",
+            "ocsp.responder_ahead_days",
+            self.responder_ahead_days.unwrap_or(0),
+            0,
+            DAYS_AHEAD,
+        )?;
+        if browser_forum && self.responder_ahead_days.unwrap_or(0) > 0 {
+            return Err(LedgerError::refused(
+                "OCSP-65",
+                "ocsp.responder_ahead_days does not go with crl.browser_forum, under whose rules a responder certificate \
+                 begins when it is signed; set it to 0 or null"
+                    .to_owned(),
+            ));
+        }
         if self.responder_validity_days * 24 <= self.refresh_hours {
             return Err(LedgerError::refused(
                 "OCSP-38",

@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, query, query_scalar};
 
 use super::SqliteStore;
+use super::pgp;
 use super::reservations::record_detail;
 use super::revocations::REINSTATE;
 use super::rows::{decode_serial, encode_serial, hash, revocation, to_i64, to_u64};
@@ -48,6 +49,10 @@ pub(super) async fn verify(store: &SqliteStore) -> Result<AuditSummary, LedgerEr
                         set_anew.insert((record.issuer.clone(), record.serial), record.id);
                     }
                     chain.summary.revocations += 1;
+                }
+                "pgp.reserve" | "pgp.record" | "pgp.abandon" => {
+                    compare_pgp(&mut snapshot, record).await?;
+                    chain.summary.certifications += 1;
                 }
                 REINSTATE if is_current(&mut snapshot, &issuers, record).await? => {
                     set_anew.remove(&(record.issuer.clone(), record.serial));
@@ -128,6 +133,27 @@ async fn compare_certificate(
     }
 }
 
+/// What was asked for a user id of an OpenPGP key, and what came of it, is still the one that was recorded.
+async fn compare_pgp(
+    connection: &mut SqliteConnection,
+    record: &AuditRecord,
+) -> Result<(), LedgerError> {
+    let detail: serde_json::Value = serde_json::from_str(&record.detail).unwrap_or_default();
+    let id = hex::decode(detail["request_id"].as_str().unwrap_or_default()).unwrap_or_default();
+    let Some(found) = pgp::find(connection, &id).await? else {
+        return fault(record, "the certification it recorded is gone");
+    };
+    let same = match (&*record.act, &found.result) {
+        ("pgp.reserve", _) => detail == pgp::reserve_detail(&found.request),
+        (_, Some(result)) => detail == pgp::detail(&found.request.request_id, result),
+        (_, None) => false,
+    };
+    match same && record.actor == found.request.actor && record.issuer == found.request.issuer {
+        true => Ok(()),
+        false => fault(record, "the certification it recorded was changed"),
+    }
+}
+
 const REVOCATION_CHANGED: &str = "the revocation it recorded was changed";
 
 /// Whether the revocation is still the one of this record; otherwise a later record must have set it.
@@ -170,7 +196,9 @@ async fn nothing_unrecorded(
     let row = query(
         "SELECT coalesce(max(seq), 0) AS head, count(*) AS events, \
          (SELECT count(*) FROM certificate WHERE state = 1 AND origin = 0) AS certificates, \
-         (SELECT count(*) FROM revocation WHERE ground <> 'imported') AS revocations FROM change",
+         (SELECT count(*) FROM revocation WHERE ground <> 'imported') AS revocations, \
+         (SELECT count(*) + count(coalesce(certification, refusal)) FROM pgp_certification) AS certifications \
+         FROM change",
     )
     .fetch_one(connection)
     .await?;
@@ -187,6 +215,11 @@ async fn nothing_unrecorded(
             "number of revocations",
             found("revocations")?,
             summary.revocations,
+        ),
+        (
+            "number of certifications of OpenPGP keys, asked for and done",
+            found("certifications")?,
+            summary.certifications,
         ),
     ] {
         if found != recorded {

@@ -158,13 +158,12 @@ pub(super) async fn revocation_event(
 ) -> Result<Option<u64>, LedgerError> {
     let mut connection = store.readers.acquire().await?;
     let id = issuer_id(&mut connection, issuer).await?;
-    let seq: Option<i64> = query_scalar(
-        "SELECT seq FROM revocation WHERE issuer = ? ORDER BY seq LIMIT 1 OFFSET ?",
-    )
-    .bind(id)
-    .bind(to_i64(number)?)
-    .fetch_optional(&mut *connection)
-    .await?;
+    let seq: Option<i64> =
+        query_scalar("SELECT seq FROM revocation WHERE issuer = ? ORDER BY seq LIMIT 1 OFFSET ?")
+            .bind(id)
+            .bind(to_i64(number)?)
+            .fetch_optional(&mut *connection)
+            .await?;
     seq.map(to_u64).transpose()
 }
 

@@ -2,7 +2,7 @@
 
 use pki::{Serial, Time};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, query};
+use sqlx::{Row, query, query_scalar};
 
 use super::SqliteStore;
 use super::rows::{
@@ -43,6 +43,26 @@ pub(super) async fn find_serial(
         found.extend(certificate(store, &issuer.name, serial).await?);
     }
     Ok(found)
+}
+
+/// Looks through all certificates of the issuer: it is asked after a crash only.
+pub(super) async fn certificate_of_key(
+    store: &SqliteStore,
+    issuer: &str,
+    spki_sha256: &[u8; 32],
+) -> Result<Option<Vec<u8>>, LedgerError> {
+    let mut connection = store.readers.acquire().await?;
+    let id = issuer_id(&mut connection, issuer).await?;
+    let der = query_scalar(
+        "SELECT document.der FROM certificate AS c \
+         JOIN document ON document.issuer = c.issuer AND document.serial = c.serial \
+         WHERE c.issuer = ? AND c.spki_sha256 = ? AND c.state = 1 ORDER BY c.seq DESC LIMIT 1",
+    )
+    .bind(id)
+    .bind(&spki_sha256[..])
+    .fetch_optional(&mut *connection)
+    .await?;
+    Ok(der)
 }
 
 pub(super) async fn status(

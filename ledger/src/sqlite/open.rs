@@ -170,6 +170,7 @@ fn migrations() -> Vec<Migration> {
             include_str!("migrations/0004_revocations_in_order.sql"),
         ),
         (5, "evidence", include_str!("migrations/0005_evidence.sql")),
+        (6, "openpgp", include_str!("migrations/0006_openpgp.sql")),
     ]
     .into_iter()
     .map(|(version, name, sql)| {

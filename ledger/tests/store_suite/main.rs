@@ -8,6 +8,7 @@ mod following;
 mod importing;
 mod issuers;
 mod issuing;
+mod pgp;
 mod revoking;
 mod simulation;
 mod sqlite_file;
@@ -60,6 +61,7 @@ over! { sqlite, crate::Sqlite:
     importing: statuses_as_they_were the_same_again_changes_nothing later_sources_complete_earlier_ones the_ledger_stands_in_a_conflict a_bad_row_refuses_the_batch;
     following: what_crls_say_is_taken_in holds_end_and_reasons_change what_was_revoked_here_stays only_where_the_policy_says_so sources_are_recorded_and_end;
     feed: gapless_under_concurrent_writers pages_in_serial_order a_commit_elsewhere_wakes;
+    pgp: reserved_then_finished pending_survives_reopening;
     crls: numbers_only_rise numbers_are_never_shared recorded_under_a_reserved_number;
     audit: covers_every_mutation is_exported_in_order;
     simulation: any_sequence_of_operations;

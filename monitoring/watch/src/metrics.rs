@@ -134,7 +134,7 @@ impl Metrics {
                 registry,
                 IntGaugeVec::new(
                     Opts::new(
-                        "avouch_watch_sweep_total",
+                        "avouch_watch_sweep_certificates",
                         "Certificates in the ledger when the current OCSP sweep began",
                     ),
                     &["edge"],

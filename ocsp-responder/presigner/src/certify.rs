@@ -1,15 +1,16 @@
 //! Where responder certificates come from.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use issuance::{Issuance, IssuanceError, Signer};
+use issuance::{Found, Issuance, ResponderOrder, Signer};
 use keystore::SigningKey;
 use ledger::{Issuer, Ledger};
-use pki::{Certificate, Clock, PublicKey, Serial};
+use pki::ocsp::verify::verify_responder_certificate;
+use pki::profile::RuleSet;
+use pki::{Certificate, Clock, Time};
 use signer_client::SignerClient;
 
 /// Who is recorded as the one that asked.
@@ -18,7 +19,20 @@ const ACTOR: &str = "ocsp-presigner";
 /// Certifies responder keys.
 pub trait Certify: fmt::Debug + Send + Sync {
     /// A certificate by which `issuer` lets this key sign its answers (OCSP-60 to OCSP-66).
-    fn certify<'a>(&'a self, issuer: &'a Issuer, key: &'a SigningKey) -> Certifying<'a>;
+    fn certify<'a>(&'a self, issuer: &'a Issuer, wanted: Wanted<'a>) -> Certifying<'a>;
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The responder's key.
+    pub key: &'a SigningKey,
+    /// Whether nobody can have asked for a certificate for it before.
+    pub key_is_new: bool,
+    /// When the certificate begins; `None`: at once.
+    pub begins: Option<Time>,
+    /// Whose rules it keeps.
+    pub rule_set: RuleSet,
 }
 
 /// A certificate on its way.
@@ -28,11 +42,8 @@ pub type Certifying<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Certificate
 #[derive(Debug)]
 pub struct IssuedHere<S> {
     issuance: Issuance<S>,
-    ledger: Ledger,
+    clock: Arc<dyn Clock>,
     signer: Option<SignerClient>,
-    /// Requests that the signer did not answer, by the key's fingerprint: they are finished when it is back, so asking
-    /// again would only make more certificates.
-    unanswered: Mutex<HashMap<[u8; 32], Serial>>,
 }
 
 impl IssuedHere<SignerClient> {
@@ -48,70 +59,62 @@ impl IssuedHere<SignerClient> {
 impl<S: Signer> IssuedHere<S> {
     /// By any signer, as tests have one.
     pub fn by(ledger: Ledger, signer: S, clock: Arc<dyn Clock>) -> Self {
-        let issuance = Issuance::new(ledger.clone(), signer, clock);
         Self {
-            issuance,
-            ledger,
+            issuance: Issuance::new(ledger, signer, Arc::clone(&clock)),
+            clock,
             signer: None,
-            unanswered: Mutex::default(),
         }
     }
 
-    async fn issue(&self, issuer: &Issuer, key: &PublicKey) -> anyhow::Result<Certificate> {
-        let fingerprint = key.fingerprint();
-        let unanswered = self.unanswered().get(&fingerprint).copied();
-        if let Some(serial) = unanswered {
-            if let Some(certificate) = self.finished(&issuer.name, &serial).await? {
-                return Ok(certificate);
-            }
-            self.unanswered().remove(&fingerprint);
-        }
+    async fn issue(&self, issuer: &Issuer, wanted: Wanted<'_>) -> anyhow::Result<Certificate> {
         if let Some(signer) = &self.signer {
             // Nothing is reserved for a signer that is not there.
             signer.ping().await?;
         }
-        let days = issuer.policy.ocsp.responder_validity_days;
-        match self
-            .issuance
-            .issue_responder_certificate(&issuer.name, key, days, ACTOR)
-            .await
+        if !wanted.key_is_new
+            && let Some(certificate) = self.issued_before(issuer, wanted.key).await?
         {
-            Ok(issued) => Ok(issued.certificate),
-            Err(error) => {
-                if let IssuanceError::SignerAway { serial, .. } = &error {
-                    self.unanswered().insert(fingerprint, *serial);
-                }
-                Err(error.into())
+            return Ok(certificate);
+        }
+        let order = ResponderOrder {
+            issuer: &issuer.name,
+            key: wanted.key.public_key(),
+            begins: wanted.begins,
+            days: issuer.policy.responder_days(),
+            rule_set: wanted.rule_set,
+            actor: ACTOR,
+        };
+        let issued = self.issuance.issue_responder_certificate(&order).await?;
+        Ok(issued.certificate)
+    }
+
+    /// The certificate of an order that was not answered, or whose answer a crash has lost: it is finished without us, so
+    /// asking again would only make more certificates. An error while the signer has not answered it.
+    async fn issued_before(
+        &self,
+        issuer: &Issuer,
+        key: &SigningKey,
+    ) -> anyhow::Result<Option<Certificate>> {
+        let found = self
+            .issuance
+            .find_responder_certificate(&issuer.name, key.public_key());
+        match found.await? {
+            Found::Nothing => Ok(None),
+            Found::Waiting(serial) => {
+                anyhow::bail!("responder certificate {serial} waits for the signer")
+            }
+            Found::Issued(certificate) => {
+                let ca = Certificate::from_der(&issuer.certificate)?;
+                let at = self.clock.now().max(certificate.not_before());
+                let is_good = verify_responder_certificate(&certificate, &ca, at).is_ok();
+                Ok(is_good.then_some(*certificate))
             }
         }
-    }
-
-    /// The certificate of a request that was not answered; `None` if it was refused, an error while it is open.
-    async fn finished(&self, issuer: &str, serial: &Serial) -> anyhow::Result<Option<Certificate>> {
-        // First what is open: what is finished between the two questions is found by the second.
-        let open = self.ledger.pending_reservations().await?;
-        let record = self.ledger.certificate(issuer, serial).await?;
-        if let Some(der) = record.and_then(|record| record.certificate) {
-            return Ok(Some(Certificate::from_der(&der)?));
-        }
-        let waiting = open
-            .iter()
-            .any(|open| open.issuer == issuer && open.serial == *serial);
-        anyhow::ensure!(
-            !waiting,
-            "responder certificate {serial} waits for the signer"
-        );
-        Ok(None)
-    }
-
-    fn unanswered(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Serial>> {
-        // Unwrap safety: nothing panics while the lock is held.
-        self.unanswered.lock().unwrap()
     }
 }
 
 impl<S: Signer + fmt::Debug> Certify for IssuedHere<S> {
-    fn certify<'a>(&'a self, issuer: &'a Issuer, key: &'a SigningKey) -> Certifying<'a> {
-        Box::pin(self.issue(issuer, key.public_key()))
+    fn certify<'a>(&'a self, issuer: &'a Issuer, wanted: Wanted<'a>) -> Certifying<'a> {
+        Box::pin(self.issue(issuer, wanted))
     }
 }

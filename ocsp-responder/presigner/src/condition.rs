@@ -30,10 +30,23 @@ impl Worker {
             .responder_seconds_left
             .with_label_values(&[name])
             .set(responder_left);
+        let stock_left = self
+            .care
+            .covered_until(now)
+            .map_or(0, |until| now.seconds_until(until));
+        metrics
+            .responder_stock_seconds_left
+            .with_label_values(&[name])
+            .set(stock_left);
+        let wanted = self.issuer.signs.then(|| self.stock().ahead());
+        metrics
+            .responder_stock_wanted_seconds
+            .with_label_values(&[name])
+            .set(wanted.unwrap_or(0));
         metrics
             .queue
             .set(i64::try_from(self.shared.pool.queue_length()).unwrap_or(i64::MAX));
-        match self.what_is_wrong(now, oldest, responder_left) {
+        match self.what_is_wrong(now, oldest, responder_left, stock_left) {
             None => self.part.set_ready(),
             Some(wrong) => self.part.set_failed(wrong),
         }
@@ -44,6 +57,7 @@ impl Worker {
         now: Time,
         oldest: Option<Time>,
         responder_left: i64,
+        stock_left: i64,
     ) -> Option<String> {
         if let Some(hindrance) = self.basis.hindrance(now) {
             return Some(hindrance);
@@ -58,6 +72,15 @@ impl Worker {
         }
         if let Some(problem) = self.care.problem() {
             return Some(problem.to_owned());
+        }
+        // While there are enough, somebody else's absence is no fault of this issuer.
+        if let Some(problem) = self.care.stock_problem()
+            && stock_left < self.stock().life()
+        {
+            return Some(format!(
+                "the last responder certificate ends in {} h: {problem}",
+                stock_left / 3600
+            ));
         }
         if let Some(trouble) = &self.trouble {
             return Some(trouble.clone());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use keystore::TokenPlace;
 use multi_buffer::Search;
+use pki::profile::RuleSet;
 use serde::{Deserialize, Deserializer, de};
 use telemetry::DaemonConfig;
 
@@ -18,6 +19,7 @@ use crate::live::LiveConfig;
 ///     publication_key = "/srv/avouch/ocsp-presigner/publication.key"  # Ed25519, PKCS#8 PEM, mode 0600
 ///     keys = "/srv/avouch/ocsp-presigner/keys"                        # one directory per issuer
 ///     signer_socket = "/srv/avouch/run/signer.sock"                   # certifies responder keys
+///     rule_set = "community"                                          # or "cabf": no responder certificate in stock
 ///     threads = 0                                                     # that sign; 0, the default: one per core
 ///     multi_buffer = "auto"                                           # or "off", or the path of libcrypto_mb.so
 ///
@@ -54,6 +56,9 @@ pub struct Config {
     pub keys: PathBuf,
     /// The signer's socket.
     pub signer_socket: PathBuf,
+    /// As in the configurations of the issuer and the signer.
+    #[serde(default)]
+    pub rule_set: RuleSet,
     /// How many threads sign; 0 is one per core.
     #[serde(default)]
     pub threads: usize,

@@ -11,7 +11,8 @@
 //! - Revocations and new certificates are signed and published at once (`urgent`), ahead of all else.
 //! - A `sweep` holds all certificates of an issuer against what is published: at start, after large imports, when answers
 //!   are due for renewal, and every hour. What it finds is signed in chunks (`background`) behind everything urgent.
-//! - `schedule` says when answers end and are renewed (OCSP-35, OCSP-36, V8); `care` looks after the responder keys.
+//! - `schedule` says when answers end and are renewed (OCSP-35, OCSP-36, V8); `care` looks after the responder keys, `stock`
+//!   says which certificates they need, those for the weeks to come included.
 //! - `live` signs answers while somebody waits: with the nonce of the request, or about several certificates.
 //! - Nothing is published unverified (`assemble`, V9).
 //!
@@ -38,12 +39,13 @@ mod published;
 mod responder;
 mod schedule;
 mod shared;
+mod stock;
 mod sweep;
 mod urgent;
 mod worker;
 
 pub use backends::Backends;
-pub use certify::{Certify, Certifying, IssuedHere};
+pub use certify::{Certify, Certifying, IssuedHere, Wanted};
 pub use config::Config;
 pub use feed::follow;
 pub use inbox::Inbox;

@@ -46,6 +46,7 @@ async fn run(context: Context<Config>) -> anyhow::Result<()> {
         backends,
         clock: Arc::clone(&context.clock),
         certifier: Arc::new(certifier),
+        rule_set: config.rule_set,
         keys: config.keys.clone(),
         publication: config.publication.clone(),
         publication_key,

@@ -11,6 +11,10 @@ pub struct Metrics {
     pub worst_seconds_left: IntGaugeVec,
     /// Seconds until an issuer's responder certificate ends.
     pub responder_seconds_left: IntGaugeVec,
+    /// Seconds until the last responder certificate in stock ends: so long there are new answers without a signer.
+    pub responder_stock_seconds_left: IntGaugeVec,
+    /// For how many seconds ahead the policy of an issuer wants responder certificates in stock.
+    pub responder_stock_wanted_seconds: IntGaugeVec,
     /// Seconds until the CRLs end that the statuses of an issuer come from.
     pub source_seconds_left: IntGaugeVec,
     /// Signatures made, by issuer.
@@ -75,6 +79,16 @@ impl Metrics {
                 "Seconds until the responder certificate in use ends; 0 without one",
                 &["issuer"],
             )?,
+            responder_stock_seconds_left: gauges(
+                "avouch_presigner_responder_stock_seconds_left",
+                "Seconds until the last responder certificate in stock ends, so long OCSP goes on without a signer; 0 without one",
+                &["issuer"],
+            )?,
+            responder_stock_wanted_seconds: gauges(
+                "avouch_presigner_responder_stock_wanted_seconds",
+                "For how many seconds ahead the policy wants responder certificates in stock; 0 for none",
+                &["issuer"],
+            )?,
             source_seconds_left: gauges(
                 "avouch_presigner_source_seconds_left",
                 "Seconds until the CRLs of others end that an issuer's statuses come from; negative when they are too old",
@@ -105,7 +119,7 @@ impl Metrics {
                 &["issuer"],
             )?,
             sweep_total: gauges(
-                "avouch_presigner_sweep_total",
+                "avouch_presigner_sweep_certificates",
                 "Certificates there were when that sweep began",
                 &["issuer"],
             )?,

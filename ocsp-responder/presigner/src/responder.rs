@@ -78,8 +78,7 @@ impl Responder {
 
     /// Whether its key is of the kind, and lives in the place, that the policy asks for.
     pub(crate) fn fits(&self, policy: &OcspPolicy) -> bool {
-        policy.responder_key.is_none_or(|kind| kind == self.kind)
-            && policy.responder_key_in == self.place
+        key_fits(self.kind, self.place, policy)
     }
 
     /// With what it signs.
@@ -98,12 +97,17 @@ impl Responder {
         self.signer.sign_many(response_data)
     }
 
-    /// When a successor should be asked for: after two thirds of its life.
-    pub(crate) fn renew_at(&self) -> Time {
-        let begins = self.certificate.not_before();
-        let life = begins.seconds_until(self.certificate.not_after());
-        begins.plus_seconds(life / 3 * 2)
+    /// Whether it began long enough ago for clients whose clocks are slow, as a certificate does that is asked for at
+    /// once: one from the stock begins to the second.
+    pub(crate) fn is_settled(&self, now: Time) -> bool {
+        const SLOW_CLOCKS: i64 = 300;
+        self.certificate.not_before().plus_seconds(SLOW_CLOCKS) <= now
     }
+}
+
+/// Whether a key of this kind and place is what the policy asks for.
+pub(crate) fn key_fits(kind: KeyKind, place: KeyPlace, policy: &OcspPolicy) -> bool {
+    policy.responder_key.is_none_or(|wanted| wanted == kind) && policy.responder_key_in == place
 }
 
 /// The kind of responder key for a CA key, unless the policy names one: of the CA key's kind, but no larger than

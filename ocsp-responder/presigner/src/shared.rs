@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use ledger::Ledger;
 use pki::Clock;
+use pki::profile::RuleSet;
 use serde_json::json;
 use telemetry::{Health, StateFile};
 
@@ -29,6 +30,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Certifies responder keys.
     pub certifier: Arc<dyn Certify>,
+    /// Whose rules the CA keeps: by its own, responder certificates are issued ahead.
+    pub rule_set: RuleSet,
     /// The directory of all responder keys.
     pub keys: PathBuf,
     /// The publication directory.

@@ -19,6 +19,8 @@ const AT_ONCE: usize = 256;
 struct Needed {
     sign: Vec<Row>,
     remove: Vec<Serial>,
+    /// Nothing is said about these any more, and nothing is published.
+    over: Vec<Serial>,
 }
 
 impl Worker {
@@ -68,6 +70,9 @@ impl Worker {
             .needed(serials)
             .await
             .map_err(Failed::at("reading the ledger"))?;
+        for serial in &needed.over {
+            self.unfit.remove(serial);
+        }
         // What was looked up for them before is older than what is published now.
         self.chunk.forget(serials);
         if let Some(background) = &mut self.background {
@@ -149,7 +154,7 @@ impl Worker {
                 (Some(row), Some(answer)) if answer.status() == row.status => {}
                 (Some(row), _) => needed.sign.push(row),
                 (None, Some(_)) => needed.remove.push(*serial),
-                (None, None) => {}
+                (None, None) => needed.over.push(*serial),
             }
         }
         Ok(needed)

@@ -24,6 +24,7 @@ use crate::live::Told;
 use crate::published::Published;
 use crate::schedule::Schedule;
 use crate::shared::Shared;
+use crate::stock::Stock;
 use crate::sweep::{Criteria, Sweep};
 
 /// Without any other reason, an issuer is looked through this often: expired certificates leave then.
@@ -113,11 +114,8 @@ impl Worker {
         )?;
         let published = Published::open(issuer.clone(), ca.clone(), publisher).await?;
         let part = shared.health.part(&format!("issuer {}", issuer.name));
-        let care = Care::new(KeyDirectory::new(
-            &shared.keys,
-            &issuer.name,
-            shared.backends.clone(),
-        ));
+        let keys = KeyDirectory::new(&shared.keys, &issuer.name, shared.backends.clone());
+        let care = Care::new(keys, shared.clock.now());
         let rows_at_once = 64 * shared.pool.threads();
         let basis = Basis::read(&shared.ledger, &issuer).await?;
         let mut worker = Self {
@@ -226,7 +224,13 @@ impl Worker {
             .await
             .map_err(Failed::at("reading the ledger"))?;
         self.look_again_at_unfit();
-        let lost = self.care.attend(&self.shared, &self.issuer, &self.ca).await;
+        // The stock is for later: first everything is answered.
+        let calm = self.complete && self.sweep.is_none() && self.background.is_none();
+        let stock = self.stock();
+        let lost = self
+            .care
+            .attend(&self.shared, &self.issuer, &self.ca, stock, calm)
+            .await;
         if lost.map_err(Failed::at("looking after the responder"))? {
             self.sweep_wanted = true;
         }
@@ -382,6 +386,15 @@ impl Worker {
         }
     }
 
+    /// Which responder certificates there ought to be.
+    pub(crate) fn stock(&self) -> Stock {
+        Stock::new(
+            &self.issuer.policy,
+            self.shared.rule_set,
+            self.ca.not_after(),
+        )
+    }
+
     /// How many certificates are signed in one go, so that it takes about half a second.
     pub(crate) fn adapt(&mut self, rows: usize, took: Duration) {
         let least = 64 * self.shared.pool.threads();
@@ -417,7 +430,7 @@ impl Worker {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = self.care.renewed() => {}
+            () = self.care.supplied(&*self.shared.clock) => {}
             signed = Background::signed(&mut self.background) => self.finish_background(signed).await,
             set = self.published.folded() => {
                 if let Err(error) = self.published.publish_folded(set).await {
@@ -433,7 +446,7 @@ impl Worker {
 
     /// Whether something runs beside that will end by itself.
     fn is_waiting(&self) -> bool {
-        self.background.is_some() || self.published.is_folding() || self.care.is_renewing()
+        self.background.is_some() || self.published.is_folding() || self.care.is_asking()
     }
 }
 

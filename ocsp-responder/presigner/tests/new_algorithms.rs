@@ -8,13 +8,13 @@ use std::process::Command;
 use ledger::{ChangeKind, IssuerPolicy, IssuerUpdate, OcspPolicy};
 use pki::{HashAlgorithm, KeyKind, SignatureAlgorithm};
 
-use common::{World, assert_complete, openssl_says, serial};
+use common::{World, assert_complete, none_ahead, openssl_says, serial};
 
 fn policy(kind: KeyKind) -> IssuerPolicy {
     IssuerPolicy {
         ocsp: OcspPolicy {
             responder_key: Some(kind),
-            ..OcspPolicy::default()
+            ..none_ahead().ocsp
         },
         ..IssuerPolicy::default()
     }
@@ -116,7 +116,10 @@ async fn ed25519_and_a_change_of_mind() {
         .update_issuer("ec", update, "test")
         .await
         .unwrap();
+    let mut cursor = world.ledger.head().await.unwrap();
     inbox.put(ChangeKind::IssuerChanged, None);
+    worker.settle().await;
+    world.feed(&inbox, &mut cursor).await;
     worker.settle().await;
     assert_eq!(
         worker.responder().unwrap().public_key().kind(),

@@ -15,7 +15,7 @@ use multi_buffer::Search;
 use ocsp_presigner::Backends;
 use pki::{HashAlgorithm, KeyKind, SignatureAlgorithm};
 
-use common::{World, assert_complete, openssl_says, serial};
+use common::{World, all_answers, assert_complete, openssl_says, serial};
 
 const PIN: &str = "271828";
 
@@ -124,6 +124,11 @@ async fn answers_from(place: TokenPlace) {
             fs::rename(&away, &place.pin_file).unwrap();
             inbox.put(ChangeKind::IssuerChanged, None);
         }
+        let mut cursor = world.ledger.head().await.unwrap();
+        // The stock waits until everything else has started.
+        world.clock.advance(10);
+        worker.settle().await;
+        world.feed(&inbox, &mut cursor).await;
         worker.settle().await;
         assert_complete(&world, &worker, name, &ca).await;
         for hash in common::HASHES {
@@ -137,14 +142,28 @@ async fn answers_from(place: TokenPlace) {
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
-        assert_eq!(files.len(), 1, "a certificate and no key: {files:?}");
+        // The one in use and nine in stock, each of a key of its own in the token.
+        assert_eq!(files.len(), 10, "certificates and no key: {files:?}");
+        let asked = world.signer.asked();
 
-        // A restart finds the key again, and asks for no other.
+        // A restart finds the keys again, and asks for no others.
         let certificate = worker.responder().unwrap().der().to_vec();
         drop(worker);
         let (mut worker, inbox) = world.worker(name).await;
         worker.settle().await;
         assert_eq!(worker.responder().unwrap().der(), certificate);
+        assert_eq!(world.signer.asked(), asked);
+
+        // The next one in stock signs when its time has come.
+        world.clock.advance(72 * 3600);
+        worker.settle().await;
+        let next = worker.responder().unwrap();
+        assert_ne!(next.der(), certificate);
+        assert!(next.not_before() <= world.now());
+        assert!(all_answers(worker.published().view()).any(|answer| {
+            let responder = answer.responder().unwrap();
+            responder.der() == worker.responder().unwrap().der()
+        }));
 
         let mut cursor = world.ledger.head().await.unwrap();
         world.revoke(name, serial(7)).await;

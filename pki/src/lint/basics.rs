@@ -114,11 +114,22 @@ fn check_validity(subject: &Subject<'_>, findings: &mut Findings) {
         subject.certificate.not_after(),
     );
     let now = subject.context.now;
+    // S9: certificates of responders are issued ahead, and no others.
+    let ahead_days = subject
+        .context
+        .profile
+        .map_or(0, |profile| profile.ahead_days);
+    let latest = now.plus_seconds(i64::from(ahead_days) * 86_400 + CLOCK_SKEW);
     findings.require(
-        not_before <= now.plus_seconds(CLOCK_SKEW)
-            && now.plus_seconds(-BACKDATE_LIMIT) <= not_before,
+        not_before <= latest && now.plus_seconds(-BACKDATE_LIMIT) <= not_before,
         "CERT-04",
-        format!("notBefore {not_before} is not within the 48 hours before the signing at {now}"),
+        format!(
+            "notBefore {not_before} is not within the 48 hours before the signing at {now}{}",
+            match ahead_days {
+                0 => String::new(),
+                days => format!(" or the {days} days after it"),
+            }
+        ),
     );
     findings.require(
         not_before < not_after && now < not_after,

@@ -247,6 +247,30 @@ fn cert_04_validity() {
     });
 }
 
+/// Only certificates of responders begin after their signing, by 28 days at most, and under the CA's own policy only.
+#[test]
+fn cert_04_issued_ahead() {
+    let begins = |parts: &mut Parts, after: i64| {
+        parts.not_before = der::utc_or_generalized_time(NOW.plus_seconds(after));
+    };
+    let mut ahead = Parts::new("ocsp-responder");
+    begins(&mut ahead, 28 * DAY + 300);
+    assert_eq!(ahead.lint(), []);
+    profile_finds("ocsp-responder", "CERT-04", "28 days after", |parts| {
+        begins(parts, 28 * DAY + 301)
+    });
+    for name in ["server", "client", "code-signing"] {
+        finds(name, "CERT-04", "48 hours", |parts| begins(parts, DAY));
+    }
+    let text = include_str!("../../../issuer/profiles/ocsp-responder.toml");
+    let document: ProfileDocument = toml::from_str(text).expect("a profile");
+    let mut cabf = Parts::new("ocsp-responder");
+    cabf.profile = document.select(RuleSet::Cabf).expect("cabf");
+    assert_eq!(cabf.lint(), []);
+    begins(&mut cabf, 301);
+    assert!(cabf.lint().iter().any(|found| found.rule == "CERT-04"));
+}
+
 #[test]
 fn cert_05_lifetime() {
     finds("server", "CERT-05", "later than the CA's own", |parts| {

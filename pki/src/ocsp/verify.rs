@@ -148,6 +148,20 @@ pub fn violations_beside_signature(
     violations_without(der, &expected.signed_ahead(&answers), Some("the signature"))
 }
 
+/// Until when answers can be signed, from `now` on and without a gap, with responder certificates that are valid like these:
+/// from the first time of each pair to the second. `None` if none is valid now.
+pub fn covered_until(spans: impl IntoIterator<Item = (Time, Time)>, now: Time) -> Option<Time> {
+    let mut spans: Vec<_> = spans.into_iter().collect();
+    spans.sort_by_key(|(begins, _)| *begins);
+    let mut covered = now;
+    for (begins, ends) in spans {
+        if begins <= covered {
+            covered = covered.max(ends);
+        }
+    }
+    (covered > now).then_some(covered)
+}
+
 /// Verifies a delegated responder certificate by the rules that hold for every CA.
 pub fn verify_responder_certificate(
     responder: &Certificate,

@@ -36,6 +36,8 @@ pub struct ProfileDocument {
 struct RuleSetTable {
     max_days: u32,
     #[serde(default)]
+    ahead_days: u32,
+    #[serde(default)]
     root_may_issue: bool,
     #[serde(default)]
     internal_names: Option<bool>,
@@ -105,6 +107,7 @@ impl ProfileDocument {
             default_days: self.default_days.min(table.max_days),
             max_days: table.max_days,
             backdate_seconds: self.backdate_seconds,
+            ahead_days: table.ahead_days,
             issuers: self.issuers.clone(),
             issuer_max_days: self.issuer_max_days.clone(),
             root_may_issue: table.root_may_issue,
@@ -115,6 +118,13 @@ impl ProfileDocument {
             policies: table.policies.clone(),
         };
         check(&profile)?;
+        if rule_set == RuleSet::Cabf && profile.ahead_days > 0 {
+            return Err(ProfileError::Broken {
+                profile: profile.name,
+                rule: "the CA/Browser Forum's rules have no certificate that begins after its signing: leave ahead_days \
+                       out of [rule_set.cabf] (OCSP-65)",
+            });
+        }
         Ok(profile)
     }
 }
@@ -150,6 +160,9 @@ pub enum ProfileError {
     },
 }
 
+/// Whoever gets the keys of responders has them for so long; status outlives a signer's absence for as long.
+const AHEAD_DAYS: u32 = 28;
+
 /// What no profile may break, whatever its file says.
 fn check(profile: &Profile) -> Result<(), ProfileError> {
     let broken = |rule| ProfileError::Broken {
@@ -169,6 +182,14 @@ fn check(profile: &Profile) -> Result<(), ProfileError> {
         (
             profile.backdate_seconds > 86_400,
             "backdate_seconds is at most 86400 (CERT-04, OCSP-65)",
+        ),
+        (
+            profile.ahead_days > 0 && !usages.contains(&ExtendedUsage::OcspSigning),
+            "ahead_days is for OCSP responders only (CERT-04)",
+        ),
+        (
+            profile.ahead_days > AHEAD_DAYS,
+            "ahead_days is at most 28 (S9)",
         ),
         (
             profile.keys.kinds.is_empty(),

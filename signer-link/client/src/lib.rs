@@ -45,8 +45,9 @@ use crate::connection::{CallError, Connection};
 pub use error::SignerError;
 pub use wire::local;
 pub use wire::{
-    Added, CrlScope, CsrAroundKey, IssueCertificate, IssuerInfo, ListChange, Mode, Receipt,
-    RefusalCode, RequestId, Revocation, Revoke, RevokedDigest, SerialOctets, SignCrl, Status,
+    Added, CrlScope, CsrAroundKey, IssueCertificate, IssuerInfo, Level, ListChange, Mode,
+    PgpIssuerInfo, Receipt, RefusalCode, RequestId, Revocation, Revoke, RevokedDigest,
+    SerialOctets, SignCrl, SignPgpUid, Status,
 };
 
 /// How long a caller waits for an answer unless it says otherwise.
@@ -164,6 +165,15 @@ impl SignerClient {
         self.sign(id, Operation::SignCrl(crl)).await
     }
 
+    /// The body of the signature packet that certifies a user id of an OpenPGP key. The caller verifies it.
+    pub async fn sign_pgp_uid(
+        &self,
+        id: [u8; 16],
+        sign: SignPgpUid,
+    ) -> Result<Vec<u8>, SignerError> {
+        self.sign(id, Operation::SignPgpUid(sign)).await
+    }
+
     /// What became of requests that were sent earlier, in the order of `ids` (at most 256).
     pub async fn results(&self, ids: &[[u8; 16]]) -> Result<Vec<Fate>, SignerError> {
         let operation = Operation::GetResult {
@@ -179,10 +189,22 @@ impl SignerClient {
 
     /// The issuers that the signer signs for.
     pub async fn info(&self) -> Result<Vec<IssuerInfo>, SignerError> {
+        Ok(self.all_info().await?.0)
+    }
+
+    /// The keys with which the signer certifies OpenPGP keys.
+    pub async fn openpgp_keys(&self) -> Result<Vec<PgpIssuerInfo>, SignerError> {
+        Ok(self.all_info().await?.1)
+    }
+
+    async fn all_info(&self) -> Result<(Vec<IssuerInfo>, Vec<PgpIssuerInfo>), SignerError> {
         match self.ask(fresh_id()?, Operation::Info).await? {
             Outcome::Info {
-                protocol, issuers, ..
-            } if protocol == wire::PROTOCOL_VERSION => Ok(issuers),
+                protocol,
+                issuers,
+                openpgp,
+                ..
+            } if protocol == wire::PROTOCOL_VERSION => Ok((issuers, openpgp)),
             Outcome::Info { protocol, .. } => Err(SignerError::Unavailable(format!(
                 "the signer speaks protocol version {protocol}, this program version {}; install the same release",
                 wire::PROTOCOL_VERSION

@@ -14,6 +14,7 @@
 
 mod base_url;
 mod error;
+mod openpgp;
 mod subject;
 mod tables;
 
@@ -22,6 +23,7 @@ use serde::Deserialize;
 
 pub use base_url::BaseUrl;
 pub use error::HierarchyError;
+pub use openpgp::OpenPgp;
 pub use subject::{Subject, SubjectError};
 pub use tables::{
     FurtherCertificate, Link, OfflineCrl, Responder, RevokedCertificate, Shares, TokenTable,
@@ -52,6 +54,8 @@ pub struct Hierarchy {
     pub shares: Option<Shares>,
     /// The token of the CAs whose keys are in one.
     pub token: Option<TokenTable>,
+    /// The key that certifies OpenPGP keys; absent: none does.
+    pub openpgp: Option<OpenPgp>,
     /// The cables that get keys; absent: the one of signer 1.
     #[serde(default = "first_link", rename = "link")]
     pub links: Vec<Link>,
@@ -125,6 +129,9 @@ impl Hierarchy {
         for subject in subjects.chain(self.responders.iter_mut().map(|made| &mut made.subject)) {
             subject.mark_as_rehearsal();
         }
+        if let Some(openpgp) = &mut self.openpgp {
+            openpgp.mark_as_rehearsal();
+        }
         self.check()?;
         Ok(self)
     }
@@ -178,6 +185,9 @@ impl Hierarchy {
         if self.token.is_none() && self.cas.iter().any(|ca| ca.in_token) {
             let reason = "is missing; CAs with in_token = true need it".to_owned();
             return Err(in_table("[token]")(reason));
+        }
+        if let Some(openpgp) = &self.openpgp {
+            openpgp.check(self).map_err(in_table("[openpgp]"))?;
         }
         for (position, link) in self.links.iter().enumerate() {
             let reason = if !(1..=127).contains(&link.signer) {

@@ -27,18 +27,12 @@ const REHEARSAL: &str = "REHEARSAL";
 impl Subject {
     /// Says that this is for practice, unless it says demo, test or rehearsal by itself.
     pub(crate) fn mark_as_rehearsal(&mut self) {
-        let says = |text: &str| {
-            let text = text.to_lowercase();
-            ["demo", "test", "rehearsal"]
-                .iter()
-                .any(|word| text.contains(word))
-        };
         let parts = [
             Some(&self.common_name),
             self.organization.as_ref(),
             self.organizational_unit.as_ref(),
         ];
-        if parts.into_iter().flatten().any(|part| says(part)) {
+        if parts.into_iter().flatten().any(|part| says_rehearsal(part)) {
             return;
         }
         self.organizational_unit = Some(match &self.organizational_unit {
@@ -67,6 +61,14 @@ impl Subject {
     pub fn name(&self) -> Result<Name, SubjectError> {
         Ok(Name::from_der(&subject_der(&self.attributes()?))?)
     }
+}
+
+/// Whether a text says by itself that it is for practice.
+pub(crate) fn says_rehearsal(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["demo", "test", "rehearsal"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 /// Why a subject is no Name.

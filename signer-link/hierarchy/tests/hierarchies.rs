@@ -186,9 +186,12 @@ fn a_rehearsal_is_marked_in_every_subject() {
     for ca in &marked.cas {
         assert_eq!(ca.subject.organizational_unit.as_deref(), Some("REHEARSAL"));
     }
+    let user_id = marked.openpgp.unwrap().user_id;
+    assert!(user_id.starts_with("REHEARSAL "), "{user_id}");
     // The demo says so by itself.
     let demo = Hierarchy::from_toml(hierarchy::DEMO).unwrap();
-    assert_eq!(demo.clone().into_rehearsal().unwrap().cas, demo.cas);
+    let again = demo.clone().into_rehearsal().unwrap();
+    assert_eq!((again.cas, again.openpgp), (demo.cas, demo.openpgp));
 }
 
 #[test]
@@ -224,6 +227,22 @@ fn wrong_tables_are_refused_with_a_reason() {
         "\n[[crl]]\nfile = \"x\"\nissuer = \"root\"\nvalidity_days = 3\nrevoked = [{ serial = \"0a\", time = \"2026-11-22T12:00:00Z\", reason = \"certificateHold\" }]",
         "on hold",
     );
+    let openpgp = |from: &str, to: &str, reason: &str| {
+        let text = hierarchy::EC.replacen(from, to, 1);
+        assert_ne!(text, hierarchy::EC);
+        let error = Hierarchy::from_toml(&text).unwrap_err().to_string();
+        assert!(
+            error.contains("[openpgp]") && error.contains(reason),
+            "{error}"
+        );
+    };
+    let table = |line: &str| format!("[openpgp]\n{line}\n");
+    openpgp("[openpgp]\n", &table("name = \"member\""), "a CA has it");
+    openpgp("[openpgp]\n", &table("name = \"A b\""), "1 to 64");
+    openpgp("[openpgp]\n", &table("in_token = true"), "no [token]");
+    openpgp("Avouch EC Demo", "Avouch\u{202e}", "bidirectional");
+    openpgp("key = \"p-256\"", "key = \"rsa-2048\"", "choose rsa-3072");
+    openpgp("key = \"p-256\"", "key = \"ed25519\"", "choose rsa-3072");
     check(
         "\n[shares]\nthreshold = 2\nof = 3\nholders = [\"A\", \"B\", \"A\"]",
         "a name stands twice",

@@ -4,7 +4,7 @@
 //! Feed it ([`Core::ask`], [`Core::up`], [`Core::received`] …) with all that there is, then call [`Core::run`] once: it
 //! makes durable what came, with one sync for all of it, and gives everything that follows. Nothing leaves before that.
 //!
-//! - every act is in the outbox before it is sent, and its answer stays there for a while;
+//! - every act is in the outbox before it is sent, and its answer before anybody learns it, where it stays for a while;
 //! - after a cut the signer is asked what became of the acts that it was sent; only those it does not know are sent
 //!   again;
 //! - what is urgent overtakes, except that no CRL overtakes an earlier revocation of its issuer;
@@ -86,7 +86,7 @@ pub enum CoreError {
     #[error(
         "{0}; this archive is what the signer's log is checked against: restore it, do not remove it"
     )]
-    Archive(#[source] JournalError),
+    Archive(JournalError),
     /// The outbox.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
@@ -256,8 +256,14 @@ impl<D: Directory> Core<D> {
         for id in self.outbox.heal(&mut self.directory, now) {
             self.reopen(id);
         }
-        for id in self.outbox.commit(now) {
-            self.places.remove(&id);
+        let committed = self.outbox.commit(now);
+        for id in committed.answered {
+            self.tell(id);
+        }
+        for id in &committed.lost {
+            self.places.remove(id);
+        }
+        for id in committed.lost.into_iter().chain(committed.held) {
             for caller in self.waiters.remove(&id).unwrap_or_default() {
                 self.busy(caller, id, 5_000);
             }

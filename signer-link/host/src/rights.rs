@@ -11,7 +11,7 @@ use crate::config::CallerConfig;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Right {
-    /// Have certificates signed.
+    /// Have certificates signed, and user ids of OpenPGP keys certified.
     Issue,
     /// Tell revocations.
     Revoke,
@@ -78,7 +78,7 @@ impl Rights {
     /// Whether this may be asked for.
     pub fn allow(&self, operation: &Operation) -> bool {
         let needed = match operation {
-            Operation::IssueCertificate(_) => Some(Right::Issue),
+            Operation::IssueCertificate(_) | Operation::SignPgpUid(_) => Some(Right::Issue),
             Operation::Revoke(_) => Some(Right::Revoke),
             Operation::SignCrl(_) => Some(Right::SignCrl),
             Operation::GetLog { .. } => Some(Right::ReadLog),

@@ -14,6 +14,7 @@ mod drill;
 mod key_store;
 mod keys;
 mod link;
+mod openpgp;
 
 use std::collections::HashMap;
 use std::fs;
@@ -122,6 +123,7 @@ pub fn run(options: &Options, clock: &dyn Clock) -> anyhow::Result<()> {
     table.cas()?;
     table.further_certificates()?;
     table.bootstrap()?;
+    table.openpgp()?;
     table.links()?;
     table.drill()?;
     table.finish()

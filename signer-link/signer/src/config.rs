@@ -25,12 +25,13 @@ use crate::settings::Limits;
 ///     rule_set = "community"                    # or "cabf"
 ///     base_url = "http://status.example.org"    # where certificates must say that their status is; default: anywhere
 ///     idn_top_level_domains = ["de", "gr"]      # where host names may mix scripts (I10); default: the list of I10
+///     pgp_policy = "http://www.example.org/policy"  # what certifications of OpenPGP keys name; default: nothing
 ///     log = "info"                              # error, warn, info, debug
 ///
 ///     [limits]
-///     silence_hours = 24
+///     silence_seconds = 86_400
 /// "#).unwrap();
-/// assert_eq!((config.baud, config.limits.silence_hours), (115_200, 24));
+/// assert_eq!((config.baud, config.limits.silence_seconds), (115_200, 86_400));
 /// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +64,8 @@ pub struct Config {
     pub rule_set: RuleSet,
     /// The base URL of status in certificates that follow a profile.
     pub base_url: Option<BaseUrl>,
+    /// The URI of the policy that certifications of OpenPGP keys name; at most 250 characters.
+    pub pgp_policy: Option<String>,
     /// Top-level domains under which host names may mix scripts.
     #[serde(default, rename = "idn_top_level_domains")]
     pub idn: IdnPolicy,

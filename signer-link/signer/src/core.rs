@@ -14,6 +14,7 @@ mod heal;
 mod mode;
 mod notices;
 mod pending;
+mod pgp;
 mod replication;
 mod rules;
 mod session;
@@ -229,8 +230,8 @@ impl<S: Storage, K: Keys> Core<S, K> {
             let silent = now.saturating_sub(unlocked.heard);
             let allowed = unlocked.maintenance.is_some_and(|until| now < until);
             if silent >= self.limits.silence() && !allowed {
-                let hours = self.limits.silence_hours;
-                self.lock(&format!("the host was silent for {hours} hours"), now);
+                let seconds = self.limits.silence_seconds;
+                self.lock(&format!("the host was silent for {seconds} seconds"), now);
             }
         }
         self.watch_itself(now);
@@ -335,16 +336,15 @@ impl<S: Storage, K: Keys> Core<S, K> {
         for (name, reason) in self.keys.reload()? {
             tracing::error!("the key {name} is in the store but cannot be used: {reason}");
         }
+        let pgp_keys = self.keys.pgp_keys().iter();
+        let pgp_keys = pgp_keys.map(|key| (&key.name, &*key.transferable));
         let new: Vec<_> = self
             .keys
             .cas()
             .iter()
-            .map(|ca| {
-                (
-                    ca.name.clone(),
-                    crate::journal_record::hash(ca.certificate.der()),
-                )
-            })
+            .map(|ca| (&ca.name, ca.certificate.der()))
+            .chain(pgp_keys)
+            .map(|(name, public)| (name.clone(), crate::journal_record::hash(public)))
             .filter(|(name, certificate)| !self.memory.is_in_use(name, certificate))
             .collect();
         for (name, certificate) in new {

@@ -271,6 +271,28 @@ pub enum Act {
         #[n(6)]
         entries: ListChange,
     },
+    /// The certification of a user id of an OpenPGP key (I13).
+    #[n(2)]
+    PgpUserId {
+        /// The name of the certifying key.
+        #[n(0)]
+        issuer: String,
+        /// Its fingerprint.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        by: [u8; 20],
+        /// The fingerprint of the key whose user id it is; the user id itself is a person's, and stands in the ledger.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        key: [u8; 20],
+        /// Hash of all that is signed.
+        #[cbor(n(3), with = "minicbor::bytes")]
+        tbs: Hash,
+        /// When it ends, seconds since 1970.
+        #[n(4)]
+        expires: i64,
+        /// SHA-256 of what the host has as evidence, where it said so.
+        #[cbor(n(5), with = "minicbor::bytes")]
+        evidence: Option<Hash>,
+    },
 }
 
 impl Record {

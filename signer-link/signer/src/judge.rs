@@ -13,7 +13,7 @@ pub use certificate::{Judged, judge_certificate};
 pub use crl::judge_crl;
 
 /// A refusal by policy.
-fn policy(field: &str, message: impl Into<String>) -> Refused {
+pub(crate) fn policy(field: &str, message: impl Into<String>) -> Refused {
     Refused {
         code: RefusalCode::Policy,
         field: field.to_owned(),

@@ -23,7 +23,7 @@
 //! | --- | --- | --- |
 //! | Opened | 129 | hash of the program, list of holders, sharing, purpose, what is enforced, list of warnings, then as Keys |
 //! | Signed | 130 | signature |
-//! | Keys | 131 | list of issuers (name, certificate, kind of key: three fields each), list of faults (name, reason) |
+//! | Keys | 131 | list of issuers (name, certificate, kind of key: three fields each), list of keys for OpenPGP (name, public key, its octets as they lie in the store), list of faults (name, reason) |
 //! | Wiped | 132 | |
 //! | Refused | 255 | code, text |
 //!
@@ -40,7 +40,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use pki::{Certificate, KeyKind};
+use pki::{Certificate, KeyKind, PublicKey};
 use serde::Deserialize;
 
 pub use client::{Client, ClientError};
@@ -99,8 +99,21 @@ pub struct Opened {
 pub struct Keys {
     /// By name.
     pub issuers: Vec<IssuerKey>,
+    /// Those that certify OpenPGP keys, by name.
+    pub pgp: Vec<PgpIssuerKey>,
     /// Keys in the store that cannot be used, and why.
     pub faulty: Vec<(String, String)>,
+}
+
+/// One key that certifies OpenPGP keys.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PgpIssuerKey {
+    /// Its name, with which [`Client::sign`] asks for it.
+    pub name: String,
+    /// Its public half.
+    pub public: PublicKey,
+    /// What lies beside it in the store. The process that has the keys does not look into it.
+    pub transferable: Vec<u8>,
 }
 
 /// One CA.

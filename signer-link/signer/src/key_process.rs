@@ -8,6 +8,7 @@ use crate::ca::Ca;
 use crate::config::Config;
 use crate::key::{Client, Open, Opened};
 use crate::keys::{Keys, KeysGone};
+use crate::pgp::key::PgpKey;
 
 /// The process that has the keys; once wiped it is gone, and only a new start of the signer makes another.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct KeyProcess {
     spare: Option<(Client, Child)>,
     is_open: bool,
     cas: Vec<Ca>,
+    pgp: Vec<PgpKey>,
 }
 
 impl KeyProcess {
@@ -34,6 +36,7 @@ impl KeyProcess {
             spare: None,
             is_open: false,
             cas: Vec::new(),
+            pgp: Vec::new(),
         })
     }
 
@@ -75,6 +78,7 @@ impl KeyProcess {
     /// Ends it.
     pub fn stop(&mut self) {
         self.cas.clear();
+        self.pgp.clear();
         self.is_open = false;
         for (mut client, mut child) in [self.running.take(), self.spare.take()]
             .into_iter()
@@ -96,13 +100,25 @@ impl KeyProcess {
             key_kind: key.kind,
         };
         self.cas = keys.issuers.iter().map(ca).collect();
-        keys.faulty.clone()
+        let mut faulty = keys.faulty.clone();
+        self.pgp.clear();
+        for key in &keys.pgp {
+            match PgpKey::read(&key.name, &key.public, key.transferable.clone()) {
+                Ok(key) => self.pgp.push(key),
+                Err(reason) => faulty.push((key.name.clone(), reason)),
+            }
+        }
+        faulty
     }
 }
 
 impl Keys for KeyProcess {
     fn cas(&self) -> &[Ca] {
         &self.cas
+    }
+
+    fn pgp_keys(&self) -> &[PgpKey] {
+        &self.pgp
     }
 
     fn reload(&mut self) -> Result<Vec<(String, String)>, KeysGone> {

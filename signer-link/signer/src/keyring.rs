@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use keystore::{Access, EncryptedStore, write_atomically};
+use keystore::{Access, EncryptedStore, SigningKey, write_atomically};
 use pki::Certificate;
 
 use crate::issuer::Issuer;
@@ -43,7 +43,9 @@ impl Keyring {
     pub fn refresh(&self) -> anyhow::Result<Refreshed> {
         let mut refreshed = Refreshed::default();
         for name in self.store.names()? {
-            if self.issuer(&name).is_some() {
+            // One that certifies OpenPGP keys is no CA's.
+            let is_pgp = crate::pgp::key::load(self.store.directory(), &name)?.is_some();
+            if is_pgp || self.issuer(&name).is_some() {
                 continue;
             }
             match load(&self.store, &name) {
@@ -93,6 +95,17 @@ pub fn load(store: &EncryptedStore, name: &str) -> anyhow::Result<Issuer> {
         )
     })?;
     Ok(Issuer::new(name, certificate, key)?)
+}
+
+/// The key of this name, with the octets of its public half, if it is one that certifies OpenPGP keys.
+pub fn load_pgp(
+    store: &EncryptedStore,
+    name: &str,
+) -> anyhow::Result<Option<(SigningKey, Vec<u8>)>> {
+    let Some(transferable) = crate::pgp::key::load(store.directory(), name)? else {
+        return Ok(None);
+    };
+    Ok(Some((store.get(name)?, transferable)))
 }
 
 /// The certificate kept beside a key, if there is one.

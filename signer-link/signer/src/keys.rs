@@ -3,6 +3,7 @@
 use pki::SignatureAlgorithm;
 
 use crate::ca::Ca;
+use crate::pgp::key::PgpKey;
 
 /// Whatever holds the keys.
 pub trait Keys {
@@ -12,6 +13,16 @@ pub trait Keys {
     /// The CA of this name.
     fn ca(&self, name: &str) -> Option<&Ca> {
         self.cas().iter().find(|ca| ca.name == name)
+    }
+
+    /// The keys that certify OpenPGP keys; most signers have none.
+    fn pgp_keys(&self) -> &[PgpKey] {
+        &[]
+    }
+
+    /// The one of this name.
+    fn pgp_key(&self, name: &str) -> Option<&PgpKey> {
+        self.pgp_keys().iter().find(|key| key.name == name)
     }
 
     /// Looks for keys that are new in the store; gives those that cannot be used, and why.

@@ -7,6 +7,7 @@
 //!
 //! What decides is the [`core`], a state machine without surroundings. It stands on
 //! - [`judge`]: what may be signed, a pure function; [`policy`] is what its configuration allows;
+//! - [`pgp`]: the same for certifications of OpenPGP keys;
 //! - [`memory`]: requests, serial numbers, [`revoked`] certificates and the [`lists`] of CRLs, all from the [`log`];
 //! - [`clock`]: the signer's own;
 //! - [`keys`]: what it knows of the keys.
@@ -40,6 +41,7 @@ pub mod log;
 pub mod memory;
 pub mod next_list;
 pub mod passphrase;
+pub mod pgp;
 pub mod pipe;
 pub mod policy;
 pub mod revoked;

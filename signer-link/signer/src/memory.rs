@@ -178,6 +178,8 @@ impl Memory {
                     authority.keep(scope, list);
                 }
             }
+            // Certifying a user id again uses nothing up.
+            Act::PgpUserId { .. } => {}
         }
         let stage = Stage::Intent(Box::new(act));
         self.requests.insert(id, Seen { digest, stage });

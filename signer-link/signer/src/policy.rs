@@ -20,6 +20,8 @@ pub struct Policy {
     documents: BTreeMap<String, Hash>,
     idn: IdnPolicy,
     base_url: Option<BaseUrl>,
+    /// What certifications of OpenPGP keys name as their policy.
+    pgp_policy: Option<String>,
 }
 
 impl Policy {
@@ -31,6 +33,7 @@ impl Policy {
             documents: BTreeMap::new(),
             idn,
             base_url: None,
+            pgp_policy: None,
         }
     }
 
@@ -41,6 +44,7 @@ impl Policy {
             documents: BTreeMap::new(),
             idn,
             base_url: None,
+            pgp_policy: None,
         }
     }
 
@@ -79,6 +83,18 @@ impl Policy {
         self
     }
 
+    /// The same policy, and certifications of OpenPGP keys name this URI as theirs.
+    #[must_use]
+    pub fn with_pgp_policy(mut self, uri: Option<String>) -> Self {
+        self.pgp_policy = uri;
+        self
+    }
+
+    /// The policy that certifications of OpenPGP keys name, if one is configured.
+    pub fn pgp_policy(&self) -> Option<&str> {
+        self.pgp_policy.as_deref()
+    }
+
     /// Where the status of certificates of `issuer` must be served, if that is configured.
     pub fn status_urls(&self, issuer: &str) -> Option<StatusUrls> {
         let base_url = self.base_url.as_ref()?;
@@ -109,6 +125,9 @@ impl Policy {
     /// One hash over all that decides what is signed: goes into the log at every unlock, and into every session.
     pub fn hash(&self) -> Hash {
         let mut text = format!("{:?} {:?}", self.base_url, self.idn);
+        if let Some(uri) = &self.pgp_policy {
+            text.push_str(&format!("\nopenpgp {uri:?}"));
+        }
         for (name, document) in &self.documents {
             text.push_str(&format!("\n{name} {}", hex::encode(document)));
         }

@@ -338,5 +338,15 @@ fn policy(config: &Config) -> anyhow::Result<Policy> {
             Policy::without_profiles(config.idn.clone())
         }
     };
-    Ok(policy.with_base_url(config.base_url.clone()))
+    if let Some(uri) = &config.pgp_policy {
+        // It stands in every certification, in a field of that length.
+        let good = uri.len() <= 250 && uri.bytes().all(|octet| octet.is_ascii_graphic());
+        anyhow::ensure!(
+            good,
+            "pgp_policy {uri:?} is no URI of at most 250 characters"
+        );
+    }
+    Ok(policy
+        .with_base_url(config.base_url.clone())
+        .with_pgp_policy(config.pgp_policy.clone()))
 }

@@ -8,6 +8,8 @@ use keystore::{EncryptedStore, Purpose};
 use pki::{Certificate, HashAlgorithm, Time};
 use wire::Receipt;
 
+use crate::pgp::key::PgpKey;
+
 /// A transcript in the making.
 #[derive(Clone, Debug)]
 pub struct Transcript {
@@ -88,6 +90,18 @@ impl Transcript {
         self.say("");
     }
 
+    /// The key that certifies OpenPGP keys.
+    pub fn openpgp(&mut self, name: &str, user_id: &str, key: &PgpKey, is_new: bool) {
+        self.say(&format!("\n{name}{}", made(is_new)));
+        self.say(&format!("  OpenPGP user id         {user_id}"));
+        self.say(&format!("  OpenPGP fingerprint     {}", key.key));
+        self.say(&format!("  made                    {}", key.key.created()));
+        if let Some(end) = key.expires {
+            self.say(&format!("  valid to                {end}"));
+        }
+        self.say("");
+    }
+
     /// The whole text.
     pub fn finish(mut self, journal: &Receipt, now: Time) -> String {
         self.say("\nfiles, SHA-256");
@@ -100,7 +114,8 @@ impl Transcript {
             hex::encode(journal.head)
         ));
         self.say(&format!(
-            "finished {now}\n\nCheck with: sha256sum FILE; openssl x509 -in NAME.pem -noout -fingerprint -sha256"
+            "finished {now}\n\nCheck with: sha256sum FILE; openssl x509 -in NAME.pem -noout -fingerprint -sha256; gpg \
+             --show-keys NAME.asc"
         ));
         self.text
     }

@@ -7,7 +7,7 @@ use keystore::SigningKey;
 use pki::certificate_builder::extension;
 use pki::crl::build::CrlEntry;
 use pki::name_rules::IdnPolicy;
-use pki::profile::{CertifiedNames, StatusUrls};
+use pki::profile::{CertifiedNames, RuleSet, StatusUrls};
 use pki::{CrlNumber, Extension, KeyKind, RevocationReason, Serial, SignatureAlgorithm, oid};
 use signer::judge::{judge_certificate, judge_crl};
 use signer::policy::Policy;
@@ -135,7 +135,7 @@ fn times() {
     refused(&fixture, "tbs.validity.notBefore", |leaf| {
         leaf.not_before = fixture.member.not_before().plus_seconds(-1);
     });
-    refused(&fixture, "tbs", |leaf| {
+    refused(&fixture, "tbs.validity.notBefore", |leaf| {
         leaf.not_before = noon().plus_seconds(3_600)
     });
     refused(&fixture, "tbs", |leaf| leaf.not_after = leaf.not_before);
@@ -224,7 +224,7 @@ fn responders_are_certified_without_a_request() {
     leaf.extensions = responder
         .extensions_for(&fixture.member, leaf.key.public_key(), names, &urls)
         .unwrap();
-    leaf.not_after = leaf.not_before.plus_seconds(30 * 86_400 - 1);
+    leaf.not_after = leaf.not_before.plus_seconds(7 * 86_400 - 1);
     let mut request = leaf.request();
     request.profile = "ocsp-responder".to_owned();
     request.csr = None;
@@ -236,6 +236,112 @@ fn responders_are_certified_without_a_request() {
     );
     request.tbs = leaf.tbs();
     assert!(judge(&fixture, &request).is_err());
+}
+
+/// S9: a responder's certificate may begin later, by 28 days at most, and is valid for 7 days at most.
+#[test]
+fn responders_are_certified_ahead() {
+    const DAY: i64 = 86_400;
+    let fixture = Fixture::new();
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../issuer/profiles");
+    let rules = |rule_set| {
+        Policy::load(directory.as_ref(), rule_set, IdnPolicy::default()).expect("profiles")
+    };
+    let (community, cabf) = (rules(RuleSet::Community), rules(RuleSet::Cabf));
+    let without = Policy::without_profiles(IdnPolicy::default());
+    let extensions = |leaf: &mut Leaf| {
+        let names = CertifiedNames {
+            alt_names: &[],
+            subject_is_empty: false,
+        };
+        let urls = StatusUrls::new("http://127.0.0.1:8080", "member");
+        leaf.extensions = profile("ocsp-responder")
+            .extensions_for(&fixture.member, leaf.key.public_key(), names, &urls)
+            .unwrap();
+    };
+    let field = |policy: &Policy, ahead: i64, seconds: i64| {
+        let mut leaf = Leaf::new(&fixture.member);
+        extensions(&mut leaf);
+        leaf.not_before = noon().plus_seconds(ahead);
+        leaf.not_after = leaf.not_before.plus_seconds(seconds - 1);
+        let request = IssueCertificate {
+            profile: "ocsp-responder".to_owned(),
+            csr: None,
+            ..leaf.request()
+        };
+        match judge_certificate(&request, &fixture.member, policy, SIGNER_ID, noon()) {
+            Ok(judged) => {
+                assert!(judged.is_responder);
+                String::new()
+            }
+            Err(refused) => {
+                assert_eq!(refused.code, wire::RefusalCode::Policy);
+                refused.field
+            }
+        }
+    };
+    let (begins, ends) = ("tbs.validity.notBefore", "tbs.validity.notAfter");
+    // Clocks may differ by five minutes.
+    for ahead in [-300, 0, 300, DAY, 28 * DAY, 28 * DAY + 300] {
+        assert_eq!(field(&community, ahead, 7 * DAY), "", "{ahead}");
+    }
+    assert_eq!(field(&community, 28 * DAY + 301, 7 * DAY), begins);
+    assert_eq!(field(&community, 29 * DAY, 7 * DAY), begins);
+    assert_eq!(field(&community, -DAY - 1, 7 * DAY), "tbs");
+    for ahead in [-300, 14 * DAY] {
+        assert_eq!(field(&community, ahead, 7 * DAY + 1), ends);
+        assert_eq!(field(&community, ahead, 8 * DAY), ends);
+    }
+    // Under the CA/Browser Forum's rules none is issued ahead, nor by a signer that does not know the profile.
+    for policy in [&cabf, &without] {
+        assert_eq!(field(policy, 300, 7 * DAY), "");
+        assert_eq!(field(policy, 301, 7 * DAY), begins);
+        assert_eq!(field(policy, 14 * DAY, 7 * DAY), begins);
+    }
+    // No other profile's certificate begins later, and no other profile makes a responder of it.
+    let mut leaf = Leaf::new(&fixture.member);
+    leaf.not_before = noon().plus_seconds(DAY);
+    let mut request = leaf.request();
+    let judge = |request: &IssueCertificate| {
+        judge_certificate(request, &fixture.member, &community, SIGNER_ID, noon())
+    };
+    assert_eq!(judge(&request).unwrap_err().field, begins);
+    request.profile = "ocsp-responder".to_owned();
+    assert_eq!(judge(&request).unwrap_err().field, begins);
+    extensions(&mut leaf);
+    leaf.not_after = leaf.not_before.plus_seconds(DAY);
+    let request = leaf.request();
+    assert_eq!(request.profile, "server");
+    assert_eq!(judge(&request).unwrap_err().field, begins);
+}
+
+/// A root may be offline: the certificate of its responder comes by ceremony or is valid for long (S3).
+#[test]
+fn a_roots_responder_may_live_for_a_year() {
+    let fixture = Fixture::new();
+    let mut leaf = Leaf::new(&fixture.root);
+    let names = CertifiedNames {
+        alt_names: &[],
+        subject_is_empty: false,
+    };
+    let urls = StatusUrls::new("http://127.0.0.1:8080", "root");
+    leaf.extensions = profile("ocsp-responder")
+        .extensions_for(&fixture.root, leaf.key.public_key(), names, &urls)
+        .unwrap();
+    leaf.not_after = leaf.not_before.plus_seconds(396 * 86_400);
+    let algorithm = SignatureAlgorithm::for_key(
+        fixture.root.public_key().kind().unwrap(),
+        fixture.root.public_key().kind().unwrap().default_hash(),
+    );
+    leaf.algorithm = algorithm.unwrap();
+    let request = IssueCertificate {
+        issuer: "root".to_owned(),
+        profile: "ocsp-responder".to_owned(),
+        csr: None,
+        ..leaf.request()
+    };
+    let judged = judge_certificate(&request, &fixture.root, &policy(), SIGNER_ID, noon());
+    assert!(judged.is_ok(), "{judged:?}");
 }
 
 /// Every changed bit of a good TBSCertificate is refused, but for another serial number and another second of validity,

@@ -101,7 +101,7 @@ fn long_silence_wipes_the_keys_and_only_the_console_brings_them_back() {
     assert_eq!(bench.mode(), Mode::Suspended);
     bench.pass(1);
     assert_eq!(bench.mode(), Mode::Locked);
-    assert_eq!(locks(&bench), ["the host was silent for 24 hours"]);
+    assert_eq!(locks(&bench), ["the host was silent for 86400 seconds"]);
     // Neither the host nor a new start of the program opens it.
     bench.greet();
     assert_eq!(bench.mode(), Mode::Locked);

@@ -39,7 +39,7 @@ pub(crate) struct Caller {
     ledger: Vec<Revocation>,
     crls: Crls,
     compare: Compare,
-    /// The outbox may have lost answers, to a full disk or an old one: then it asks the signer again.
+    /// The outbox may have lost answers, since its disk is an old one: then it asks the signer again.
     pub(crate) outbox_may_forget: bool,
     pub(crate) counts: Counts,
 }

@@ -241,7 +241,9 @@ impl Checker {
                 check(!known, Invariant::OneSignature, || {
                     format!("{id} is going to be signed again")
                 })?;
-                let (Act::Certificate { tbs, .. } | Act::Crl { tbs, .. }) = &act;
+                let (Act::Certificate { tbs, .. }
+                | Act::Crl { tbs, .. }
+                | Act::PgpUserId { tbs, .. }) = &act;
                 seen.intents.insert(id, *tbs);
                 let first = *self.tbs.entry(id).or_insert(*tbs);
                 check(first == *tbs, Invariant::OneSignature, || {
@@ -294,6 +296,8 @@ impl Checker {
     /// Serial and CRL numbers are used up by intents.
     fn intended(&mut self, signer: usize, id: RequestId, act: Act) -> Result<(), Violation> {
         match act {
+            // Uses nothing up.
+            Act::PgpUserId { .. } => Ok(()),
             Act::Certificate { serial, .. } => {
                 let serial = Serial::from_be_bytes(&serial)
                     .map_err(|error| violated(Invariant::SerialOnce, error.to_string()))?;

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use memchr::memmem;
 use signer_host::core::{CableSettings, Caller, Core, Now, Output, Settings};
 use wire::link::{Breach, Endpoint, Event, Role};
-use wire::{FromHost, Reply, Request};
+use wire::{FromHost, Outcome, Reply, Request};
 
 use crate::authority::Authority;
 use crate::clock::Clock;
@@ -156,7 +156,10 @@ impl Host {
                     let _ = running.ends[cable].send(&octets);
                 }
                 Output::Reset { cable } => running.ends[cable].reset(at.millis),
-                Output::Reply { caller, reply } => replies.push((caller, reply)),
+                Output::Reply { caller, reply } => {
+                    check_told(&self.disk, &reply)?;
+                    replies.push((caller, reply));
+                }
             }
         }
         for (cable, end) in running.ends.iter().enumerate() {
@@ -206,6 +209,22 @@ fn check_kept(disk: &Disk, octets: &[u8]) -> Result<(), Violation> {
         Invariant::NothingLost,
         || format!("{} is sent and is not in the outbox", request.id),
     )
+}
+
+/// A signature that the host tells is on its disk.
+fn check_told(disk: &Disk, reply: &Reply) -> Result<(), Violation> {
+    let Outcome::Signed { signature } = &reply.outcome else {
+        return Ok(());
+    };
+    let kept = disk
+        .durable(OUTBOX)
+        .is_some_and(|outbox| memmem::find(&outbox, signature).is_some());
+    check(kept, Invariant::NothingLost, || {
+        format!(
+            "the answer to {} is told and is not in the outbox",
+            reply.id
+        )
+    })
 }
 
 const fn words(breach: Breach) -> &'static str {

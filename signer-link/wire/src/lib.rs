@@ -27,6 +27,7 @@ mod hello;
 mod reply;
 mod request;
 mod revoked_digest;
+mod sign_pgp_uid;
 
 pub use error::WireError;
 pub use hello::{FromHost, FromSigner, Hello};
@@ -39,6 +40,7 @@ pub use request::{
     RequestId, Revocation, Revoke, SerialOctets, SignCrl,
 };
 pub use revoked_digest::RevokedDigest;
+pub use sign_pgp_uid::{Level, PgpIssuerInfo, SignPgpUid};
 
 /// Version of the messages; both sides say theirs in `Info`.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;

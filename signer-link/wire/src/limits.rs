@@ -6,6 +6,14 @@ pub const CERTIFICATE: usize = 64 * 1024;
 pub const CSR: usize = 64 * 1024;
 /// What stands before the entries of a TBSCertList, and after them.
 pub const AROUND_ENTRIES: usize = 64 * 1024;
+/// The packet of an OpenPGP key.
+pub const PGP_KEY: usize = 4 * 1024;
+/// The packet of an OpenPGP signature in a request.
+pub const PGP_SIGNATURE: usize = 16 * 1024;
+/// A user id of an OpenPGP key, and what it is made of.
+pub const USER_ID: usize = 1024;
+/// Verified mail addresses in one request.
+pub const ADDRESSES: usize = 32;
 /// A serial number.
 pub const SERIAL: usize = 20;
 /// Serial numbers in one list of a `SignCrl`.
@@ -18,7 +26,7 @@ pub const LOG_RECORDS: usize = 4_096;
 pub const NAME: usize = 64;
 /// The text of a refusal.
 pub const TEXT: usize = 4 * 1024;
-/// A signature: RSA of 8192 bits.
+/// A signature: RSA of 8192 bits; the packet of an OpenPGP certification, whose keys are smaller.
 pub const SIGNATURE: usize = 1024;
 /// Request ids in one `GetResult`, and issuers in one `Info`.
 pub const LIST: usize = 256;

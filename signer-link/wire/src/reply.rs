@@ -7,7 +7,7 @@ use pki::{CrlNumber, KeyKind, Time};
 
 use crate::codec::{self, Bounded, bound};
 use crate::request::{check_log, check_revocations};
-use crate::{LogRecord, RequestId, Revocation, WireError, limits};
+use crate::{LogRecord, PgpIssuerInfo, RequestId, Revocation, WireError, limits, sign_pgp_uid};
 
 /// One answer of the signer.
 #[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
@@ -27,7 +27,8 @@ pub struct Reply {
 #[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Signed: the signature's octets, as they go into the BIT STRING.
+    /// Signed: the signature's octets, as they go into the BIT STRING; of a certification of a user id, the body of its
+    /// signature packet.
     #[n(0)]
     Signed {
         /// The signature.
@@ -62,6 +63,9 @@ pub enum Outcome {
         /// The profiles that it knows, by name.
         #[n(3)]
         profiles: Vec<ProfileInfo>,
+        /// The keys with which it certifies OpenPGP keys, by name.
+        #[n(4)]
+        openpgp: Vec<PgpIssuerInfo>,
     },
     /// To `GetResult`: one entry per id, in the order asked.
     #[n(5)]
@@ -340,8 +344,13 @@ impl Bounded for Reply {
             Outcome::Signed { signature } => bound("signature", signature.len(), limits::SIGNATURE),
             Outcome::Refused(refused) => check_refused(refused),
             Outcome::Info {
-                issuers, profiles, ..
+                issuers,
+                profiles,
+                openpgp,
+                ..
             } => {
+                bound("openpgp", openpgp.len(), limits::LIST)?;
+                openpgp.iter().try_for_each(sign_pgp_uid::check_info)?;
                 bound("issuers", issuers.len(), limits::LIST)?;
                 bound("profiles", profiles.len(), limits::LIST)?;
                 profiles

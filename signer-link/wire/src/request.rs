@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use pki::{CrlNumber, SignatureAlgorithm, Time};
 
 use crate::codec::{self, Bounded, bound};
-use crate::{Receipt, WireError, limits};
+use crate::{Receipt, SignPgpUid, WireError, limits, sign_pgp_uid};
 
 /// Chosen by the sender, written to its own record before it sends, and never used for anything else.
 #[derive(Clone, Copy, Decode, Encode, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -124,6 +124,9 @@ pub enum Operation {
         #[n(0)]
         reason: String,
     },
+    /// Certify a user id of an OpenPGP key.
+    #[n(13)]
+    SignPgpUid(#[n(0)] SignPgpUid),
 }
 
 impl Operation {
@@ -143,6 +146,7 @@ impl Operation {
             Self::Replicate { .. } => "replicate",
             Self::Maintenance { .. } => "maintenance",
             Self::Lock { .. } => "lock",
+            Self::SignPgpUid(_) => "sign-pgp-uid",
         }
     }
 
@@ -150,7 +154,7 @@ impl Operation {
     pub const fn is_act(&self) -> bool {
         matches!(
             self,
-            Self::IssueCertificate(_) | Self::SignCrl(_) | Self::Revoke(_)
+            Self::IssueCertificate(_) | Self::SignCrl(_) | Self::Revoke(_) | Self::SignPgpUid(_)
         )
     }
 }
@@ -398,6 +402,7 @@ impl Bounded for Request {
             }
             Operation::Replicate { records, .. } => check_log(records),
             Operation::Lock { reason } => bound("reason", reason.len(), limits::TEXT),
+            Operation::SignPgpUid(sign) => sign_pgp_uid::check(sign),
         }
     }
 }

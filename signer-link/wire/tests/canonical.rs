@@ -3,8 +3,9 @@
 use pki::{CrlNumber, SignatureAlgorithm, Time};
 use proptest::prelude::*;
 use wire::{
-    Added, CrlScope, CsrAroundKey, IssueCertificate, ListChange, Operation, Outcome, RefusalCode,
-    Refused, Reply, Request, RequestId, SerialOctets, SignCrl, WireError, frame, limits,
+    Added, CrlScope, CsrAroundKey, IssueCertificate, Level, ListChange, Operation, Outcome,
+    PgpIssuerInfo, RefusalCode, Refused, Reply, Request, RequestId, SerialOctets, SignCrl,
+    SignPgpUid, WireError, frame, limits,
 };
 
 fn issue() -> Request {
@@ -43,7 +44,25 @@ fn sign_crl() -> Request {
     }
 }
 
-/// Stored form of protocol version 3: a change of these octets is a change of the protocol.
+fn sign_pgp_uid() -> Request {
+    Request {
+        id: RequestId([9; 16]),
+        operation: Operation::SignPgpUid(SignPgpUid {
+            issuer: "openpgp".to_owned(),
+            key: vec![4, 0, 0],
+            user_id: "Ann <a@b.org>".to_owned(),
+            self_signature: vec![4, 0x13],
+            level: Level::Assured,
+            name: Some("Ann".to_owned()),
+            addresses: vec!["a@b.org".to_owned()],
+            created: Time::from_unix(1_795_255_200),
+            expires: Time::from_unix(1_795_860_000),
+            evidence: Some([5; 32]),
+        }),
+    }
+}
+
+/// Stored form of protocol version 4: a change of these octets is a change of the protocol.
 #[test]
 fn golden() {
     assert_eq!(
@@ -64,6 +83,14 @@ fn golden() {
         .unwrap()),
         "825001010101010101010101010101010101820081".to_owned() + "01"
     );
+    assert_eq!(
+        hex(&sign_pgp_uid().encode().unwrap()),
+        "825009090909090909090909090909090909820d818a\
+         676f70656e706770430400006d416e6e203c6140622e6f72673e42041301\
+         63416e6e81676140622e6f72671a6b016ba01a6b0aa6205820"
+            .to_owned()
+            + &"05".repeat(32)
+    );
 }
 
 #[test]
@@ -71,6 +98,7 @@ fn what_goes_in_comes_out() {
     for request in [
         issue(),
         sign_crl(),
+        sign_pgp_uid(),
         Request {
             id: RequestId([1; 16]),
             operation: Operation::Info,
@@ -84,6 +112,21 @@ fn what_goes_in_comes_out() {
     ] {
         assert_eq!(Request::decode(&request.encode().unwrap()), Ok(request));
     }
+    let info = Reply {
+        id: RequestId([1; 16]),
+        outcome: Outcome::Info {
+            protocol: wire::PROTOCOL_VERSION,
+            signer_id: 1,
+            issuers: Vec::new(),
+            profiles: Vec::new(),
+            openpgp: vec![PgpIssuerInfo {
+                name: "openpgp".to_owned(),
+                key: vec![0xc6, 0],
+            }],
+        },
+        receipt: None,
+    };
+    assert_eq!(Reply::decode(&info.encode().unwrap()), Ok(info));
     let reply = Reply {
         id: RequestId([1; 16]),
         outcome: Outcome::Refused(Refused {
@@ -146,6 +189,32 @@ fn too_large_is_refused_on_both_sides() {
         limit: limits::CERTIFICATE,
     };
     assert_eq!(request.encode(), Err(expected));
+    type Change = fn(&mut SignPgpUid);
+    let changes: [(&str, Change); 6] = [
+        ("key", |it| it.key = vec![0; limits::PGP_KEY + 1]),
+        ("user_id", |it| it.user_id = "a".repeat(limits::USER_ID + 1)),
+        ("self_signature", |it| {
+            it.self_signature = vec![0; limits::PGP_SIGNATURE + 1];
+        }),
+        ("name", |it| it.name = Some("a".repeat(limits::USER_ID + 1))),
+        ("addresses", |it| {
+            it.addresses = vec![String::new(); limits::ADDRESSES + 1];
+        }),
+        ("address", |it| {
+            it.addresses = vec!["a".repeat(limits::USER_ID + 1)];
+        }),
+    ];
+    for (name, change) in changes {
+        let mut request = sign_pgp_uid();
+        if let Operation::SignPgpUid(sign) = &mut request.operation {
+            change(sign);
+        }
+        let refused = request.encode();
+        assert!(
+            matches!(refused, Err(WireError::TooLarge { field, .. }) if field == name),
+            "{refused:?}"
+        );
+    }
     assert!(frame::length([0xff; 4]).is_err());
 }
 

@@ -10,10 +10,7 @@ use e2e::program::program;
 use e2e::system::path;
 use ledger::{Ledger, StatusRow};
 use pki::crl::Crl;
-use pki::ocsp::response::CertStatus;
-use pki::ocsp::verify::{Expected, Rules, verify_response};
-use pki::ocsp::{IssuerHashes, request};
-use pki::{Certificate, Clock, HashAlgorithm, RevocationReason, Serial, SystemClock};
+use pki::{Certificate, Serial, SystemClock};
 use serde_json::Value;
 
 use crate::book::{Book, Entry, ISSUER};
@@ -106,56 +103,15 @@ fn ledger_is_sound(machine: &Machine) -> Vec<StatusRow> {
     })
 }
 
-/// OCSP = CRL = ledger: every certificate, acknowledged or not, status, time and reason (V7).
+/// OCSP = CRL = ledger: every certificate, acknowledged or not.
 fn agree(machine: &Machine, known: &BTreeMap<Serial, StatusRow>, crl: &Crl) {
     let ca = Certificate::from_pem(&fs::read_to_string(machine.ca(ISSUER)).expect("the CA"))
         .expect("the CA");
-    let listed = crl.entries().map(|entry| entry.expect("an entry"));
-    let listed: BTreeMap<_, _> = listed
-        .map(|entry| (entry.serial, (entry.revocation_date, entry.reason)))
+    let statuses = known
+        .iter()
+        .map(|(serial, row)| (*serial, row.revoked))
         .collect();
-    for (serial, row) in known {
-        let expected = row.revoked.map(|(time, reason)| {
-            (
-                time,
-                Some(reason).filter(|reason| *reason != RevocationReason::Unspecified),
-            )
-        });
-        assert_eq!(
-            listed.get(serial).copied(),
-            expected,
-            "CRL and ledger about {serial}"
-        );
-        for hash in [HashAlgorithm::Sha1, HashAlgorithm::Sha256] {
-            let question = request::build(&IssuerHashes::of(hash, &ca), &[*serial], None);
-            let answer = http::post_ocsp(&machine.address(), &question)
-                .expect("an answer")
-                .body;
-            let status = match expected {
-                None => CertStatus::Good,
-                Some((time, reason)) => CertStatus::Revoked { time, reason },
-            };
-            let now = SystemClock.now();
-            let expected = Expected {
-                ca: &ca,
-                hash,
-                serial,
-                now,
-                status: Some(status),
-                rules: Rules::default(),
-            };
-            verify_response(&answer, &expected)
-                .unwrap_or_else(|violation| panic!("{serial}: {violation}"));
-        }
-    }
-    let strangers: Vec<_> = listed
-        .keys()
-        .filter(|serial| !known.contains_key(serial))
-        .collect();
-    assert!(
-        strangers.is_empty(),
-        "on the CRL and never issued: {strangers:?}"
-    );
+    e2e::agreement::as_served(&machine.address(), &ca, &statuses, crl);
 }
 
 /// Each part has the revoked certificates that name it, and no others.

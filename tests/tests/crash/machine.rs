@@ -9,13 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use e2e::Random;
 use e2e::program::{Finished, binary, program, repository};
 use e2e::system::{EC, free_port, path, signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::book::ISSUER;
-use crate::random::Random;
 
 /// The daemons, each killed at each of its points.
 pub(crate) const PROGRAMS: [&str; 6] = [

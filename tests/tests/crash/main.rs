@@ -13,16 +13,14 @@
 mod book;
 mod judge;
 mod machine;
-mod random;
 mod watcher;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use book::Book;
-use e2e::wait_for;
+use e2e::{Random, wait_for};
 use machine::{Machine, Order, PROGRAMS, Side};
-use random::Random;
 use watcher::Watcher;
 
 /// Rounds by which the points of an undisturbed round are counted.

@@ -6,23 +6,20 @@
 //! `AVOUCH_LONG=1` does that ten times.
 #![forbid(unsafe_code)]
 
-mod disk;
-mod watcher;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use disk::Disk;
 use e2e::system::EC;
-use e2e::{System, http, wait_for};
+use e2e::{CrlWatcher, SmallDisk, System, http, wait_for};
 use ledger::{ImportedCertificate, ImportedStatus, Ledger};
 use pki::crl::Crl;
 use pki::{Clock as _, Serial, SystemClock};
 use serde_json::Value;
-use watcher::Watcher;
 
 const ISSUER: &str = "member";
 const PAGE: u64 = 4096;
+/// Of the whole disk.
+const MEGABYTES: u32 = 96;
 /// More than the certificates that this test revokes.
 const CERTIFICATES: u32 = 3000;
 /// So many builds with the same room must succeed before it counts as enough.
@@ -31,7 +28,7 @@ const LONG_ROUNDS: usize = 10;
 
 #[test]
 fn nothing_is_lost_on_a_full_disk() {
-    let disk = Disk::mount();
+    let disk = SmallDisk::mount(MEGABYTES);
     let system = System::start_in(disk.path(), EC);
     let kinds = ["--set", "crl.deltas=true", "--set", "crl.partitions=2"];
     let fast = ["--set", "crl.min_interval_ms=100"];
@@ -41,7 +38,7 @@ fn nothing_is_lost_on_a_full_disk() {
     let mut book = Book::open(&system);
     // Something that names a part.
     system.issue_server(ISSUER, "www.example.org");
-    let watcher = Watcher::start(&book.address);
+    let watcher = CrlWatcher::start(&book.address, ISSUER, false);
 
     let mut seen = Seen::default();
     let long = std::env::var_os("AVOUCH_LONG").is_some_and(|long| !long.is_empty());
@@ -65,7 +62,12 @@ fn nothing_is_lost_on_a_full_disk() {
 }
 
 /// Leaves more and more room, until it is enough for a revocation and a whole build; how much that was.
-fn every_write(disk: &Disk, book: &mut Book<'_>, watcher: &Watcher, seen: &mut Seen) -> u64 {
+fn every_write(
+    disk: &SmallDisk,
+    book: &mut Book<'_>,
+    watcher: &CrlWatcher,
+    seen: &mut Seen,
+) -> u64 {
     let (mut room, mut whole) = (0, 0);
     while whole < ENOUGH {
         let before = book.failures();
@@ -161,7 +163,7 @@ impl<'a> Book<'a> {
     }
 
     /// Once there is room everything goes on by itself: all that was acknowledged is on a CRL with a higher number.
-    fn recovers(&mut self, disk: &Disk, watcher: &Watcher, after: &str) {
+    fn recovers(&mut self, disk: &SmallDisk, watcher: &CrlWatcher, after: &str) {
         let before = self.crl();
         disk.clear();
         let mut seen = Seen::default();

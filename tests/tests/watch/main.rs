@@ -33,7 +33,7 @@ const IMPATIENT: Promise = Promise {
 
 #[test]
 fn a_clean_system_agrees_also_while_certificates_are_revoked() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     let ledger = Book::open(&system);
     ledger.certify(1..2000);
     let watch = Watcher::start(&system, &[system.status_url()], &PATIENT);
@@ -69,7 +69,7 @@ fn a_clean_system_agrees_also_while_certificates_are_revoked() {
 /// is watched of it, go on.
 #[test]
 fn an_edge_that_is_left_behind() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     let behind = Copy::of(&system, "behind");
     let edge = behind.edge();
     let mut watch = Watcher::start(&system, &[system.status_url(), &edge.url], &IMPATIENT);
@@ -122,7 +122,7 @@ fn an_edge_that_is_left_behind() {
 /// Whoever holds the CA key and the publication key can publish a CRL that says anything.
 #[test]
 fn crls_that_say_otherwise() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     let book = Book::open(&system);
     book.certify(1..5);
     for number in 1..4 {
@@ -195,7 +195,7 @@ fn crls_that_say_otherwise() {
 /// Deltas and parts are compared as the complete CRL is, each with what it must have.
 #[test]
 fn deltas_and_parts_that_say_otherwise() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     let kinds = ["--set", "crl.deltas=true", "--set", "crl.partitions=1"];
     system
         .avouch(&[&["policy", "member"][..], &kinds].concat())
@@ -317,7 +317,7 @@ fn deltas_and_parts_that_say_otherwise() {
 /// A presigner over a ledger that somebody has changed: answers that are signed and valid, and false.
 #[test]
 fn answers_that_say_otherwise() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     let book = Book::open(&system);
     book.certify(1..6);
     for number in 1..4 {
@@ -369,7 +369,7 @@ fn answers_that_say_otherwise() {
 /// A sweep of a large ledger takes hours: killed in the middle, it goes on from there.
 #[test]
 fn a_restart_goes_on_in_the_middle() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     let book = Book::open(&system);
     book.certify(1..4000);
     let slow = Promise {
@@ -398,7 +398,7 @@ fn a_restart_goes_on_in_the_middle() {
 /// The CRL lives for 7 days and is renewed after one; nobody renews it here.
 #[test]
 fn a_crl_that_is_not_renewed() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     for (offset, agrees) in [("+1d", true), ("+6d", false)] {
         let report = once_at(&system, &[system.status_url()], &IMPATIENT, offset);
         assert_eq!(report.code, i32::from(!agrees), "{report:#?}");
@@ -411,7 +411,7 @@ fn a_crl_that_is_not_renewed() {
 /// Freshness is told, and nothing of it names a certificate (V13).
 #[test]
 fn metrics_name_no_certificate() {
-    let system = System::start(EC);
+    let system = System::start_quiet(EC);
     let certificate = system.issue_server("member", "www.example.org");
     system.revoke(&certificate);
     let watch = Watcher::start(&system, &[system.status_url()], &PATIENT);

@@ -24,6 +24,11 @@ impl Key {
         Self::of(&[b"crl", authority, scope.as_bytes(), &[0], &number[zeros..]])
     }
 
+    /// Of a certification of an OpenPGP user id, which has no number: by which key, and over what.
+    pub(super) fn pgp(by: &[u8; 20], tbs: &Hash) -> Self {
+        Self::of(&[b"openpgp", by, tbs])
+    }
+
     fn of(parts: &[&[u8]]) -> Self {
         Self(half(&HashAlgorithm::Sha256.digest(&parts.concat())))
     }
@@ -164,6 +169,7 @@ impl Acts {
                 tbs,
                 ..
             } => (Key::crl(authority, scope_name(scope), number), tbs),
+            Act::PgpUserId { by, tbs, .. } => (Key::pgp(by, tbs), tbs),
         };
         let logged = Logged {
             signer,

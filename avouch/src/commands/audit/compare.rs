@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use ledger::{CertificateRow, CertificateState, CrlRecord, CrlScope, Issuer, Ledger, Origin};
+use ledger::{
+    CertificateRow, CertificateState, CrlRecord, CrlScope, Issuer, Ledger, Origin, PgpRecord,
+    PgpResult,
+};
 use pki::{CrlNumber, HashAlgorithm, Serial};
 use serde_json::{Value, json};
 use signer::journal_record::{Act, Hash, Record};
@@ -47,6 +50,8 @@ struct Missing {
 enum What {
     Certificate(Serial),
     Crl(CrlScope, CrlNumber),
+    /// The fingerprint of the key whose user id it is.
+    Pgp([u8; 20]),
 }
 
 /// What was found to agree, and what is neither here nor there.
@@ -55,6 +60,7 @@ struct Counts {
     /// In both.
     certificates: u64,
     crls: u64,
+    certifications: u64,
     /// Taken over: no signer here signed them.
     imported: u64,
     /// Reserved in the ledger, not signed.
@@ -108,6 +114,7 @@ impl<'a> Comparison<'a> {
             .await?;
             self.crls(index, logs).await?;
         }
+        self.certifications(logs).await?;
         progress.done(&format!("{} certificates", human::count(total)));
         Ok(())
     }
@@ -197,6 +204,44 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    async fn certifications(&mut self, logs: &mut Logs) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let rows = self.ledger.pgp_records(after, PAGE).await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            for PgpRecord {
+                request, result, ..
+            } in rows
+            {
+                let tbs = match result {
+                    Some(PgpResult::Certified { tbs_sha256, .. }) => tbs_sha256,
+                    Some(PgpResult::Refused(_)) => {
+                        self.counts.given_up += 1;
+                        continue;
+                    }
+                    None => {
+                        self.counts.waiting += 1;
+                        continue;
+                    }
+                };
+                let key = Key::pgp(&request.by, &tbs);
+                match logs.acts.remove(&key) {
+                    Some(_) => self.counts.certifications += 1,
+                    None => self.missing.push(Missing {
+                        key,
+                        issuer: request.issuer,
+                        what: What::Pgp(request.key),
+                        tbs: Some(tbs),
+                        certificate: None,
+                    }),
+                }
+            }
+        }
+    }
+
     /// Looks again for what was missing, in what has been read since. Whether nothing is missing any more.
     pub(super) fn look_again(&mut self, logs: &mut Logs) -> bool {
         for missing in std::mem::take(&mut self.missing) {
@@ -206,6 +251,7 @@ impl<'a> Comparison<'a> {
             };
             match &missing.what {
                 What::Crl(..) => self.counts.crls += 1,
+                What::Pgp(_) => self.counts.certifications += 1,
                 What::Certificate(serial) => {
                     if logged.is_of(missing.tbs.as_ref(), missing.certificate.as_ref()) {
                         self.counts.certificates += 1;
@@ -224,7 +270,7 @@ impl<'a> Comparison<'a> {
         for missing in std::mem::take(&mut self.missing) {
             let signer = match &missing.what {
                 What::Certificate(serial) => serial.as_bytes().first().copied(),
-                What::Crl(..) => None,
+                What::Crl(..) | What::Pgp(_) => None,
             };
             if !logs.are_whole() {
                 self.counts.unreadable += 1;
@@ -279,9 +325,63 @@ impl<'a> Comparison<'a> {
                     scope,
                     number,
                 }) => self.unknown_crl(&issuer, &authority, &scope, &number, &logged, &claimed),
+                Some(Content::Pgp {
+                    issuer,
+                    by,
+                    key,
+                    tbs,
+                }) => {
+                    self.unknown_certification(&issuer, (&by, &key, &tbs), &logged)
+                        .await?;
+                }
                 None => {}
             }
         }
+        Ok(())
+    }
+
+    async fn unknown_certification(
+        &mut self,
+        issuer: &str,
+        (by, key, tbs): (&[u8; 20], &[u8; 20], &Hash),
+        logged: &Logged,
+    ) -> Result<()> {
+        for PgpRecord {
+            request, result, ..
+        } in self.ledger.pgp_of_key(key).await?
+        {
+            match result {
+                // Recorded while this ran.
+                Some(PgpResult::Certified { tbs_sha256, .. })
+                    if request.by == *by && tbs_sha256 == *tbs =>
+                {
+                    self.counts.certifications += 1;
+                    return Ok(());
+                }
+                None if request.by == *by => {
+                    // Counted as waiting before its signature was found.
+                    self.counts.waiting = self.counts.waiting.saturating_sub(1);
+                    self.counts.in_flight += 1;
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        if logged.made != Made::Requested {
+            self.counts.ceremony += 1;
+            return Ok(());
+        }
+        let text = format!(
+            "certification of a user id of the OpenPGP key {} by {issuer}: signed by signer {} (record {} of its log), and \
+             the ledger does not know it",
+            hex::encode_upper(key),
+            logged.signer,
+            logged.signed
+        );
+        let position = Some((logged.signer, logged.signed));
+        let about = about(issuer, None, None, position);
+        self.differences
+            .push(Difference::new("not-in-ledger", about, text));
         Ok(())
     }
 
@@ -387,13 +487,22 @@ impl<'a> Comparison<'a> {
 
     pub(super) fn text(&self) -> String {
         let Counts {
-            certificates, crls, ..
+            certificates,
+            crls,
+            certifications,
+            ..
         } = self.counts;
         let mut text = format!(
             "{} certificates and {} CRLs of the ledger have their record in the log of a signer.",
             human::count(certificates),
             human::count(crls)
         );
+        if certifications > 0 {
+            text.push_str(&format!(
+                "\n  So have {} certifications of OpenPGP user ids",
+                human::count(certifications)
+            ));
+        }
         let apart: Vec<String> = self
             .apart()
             .into_iter()
@@ -410,6 +519,7 @@ impl<'a> Comparison<'a> {
         let mut object = json!({
             "certificates": self.counts.certificates,
             "crls": self.counts.crls,
+            "certifications": self.counts.certifications,
         });
         for (key, count, _) in self.apart() {
             object[key] = json!(count);
@@ -458,6 +568,12 @@ enum Content {
         scope: String,
         number: CrlNumber,
     },
+    Pgp {
+        issuer: String,
+        by: [u8; 20],
+        key: [u8; 20],
+        tbs: Hash,
+    },
 }
 
 fn content(entry: &Entry) -> Option<Content> {
@@ -492,6 +608,18 @@ fn content(entry: &Entry) -> Option<Content> {
                 authority: *authority,
                 scope: scope_name(scope).to_owned(),
                 number: CrlNumber::from_be_bytes(number).ok()?,
+            },
+            Act::PgpUserId {
+                issuer,
+                by,
+                key,
+                tbs,
+                ..
+            } => Content::Pgp {
+                issuer: issuer.clone(),
+                by: *by,
+                key: *key,
+                tbs: *tbs,
             },
         }),
         Record::CaCertificate {
@@ -554,6 +682,14 @@ fn not_in_log(missing: &Missing, logs: &Logs, signer: Option<u8>) -> Difference 
             );
             let crl = Some((scope.to_string(), number.clone()));
             Difference::new("not-in-log", about(issuer, None, crl, None), text)
+        }
+        What::Pgp(key) => {
+            let text = format!(
+                "certification of a user id of the OpenPGP key {} by {issuer}: in the ledger, and no signer's log has a \
+                 signature for it",
+                hex::encode_upper(key)
+            );
+            Difference::new("not-in-log", about(issuer, None, None, None), text)
         }
     }
 }

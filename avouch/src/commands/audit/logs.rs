@@ -46,6 +46,7 @@ struct Archive {
 struct Counts {
     certificates: u64,
     crls: u64,
+    certifications: u64,
     revocations: u64,
     refused: u64,
 }
@@ -241,6 +242,7 @@ impl Logs {
             let Counts {
                 certificates,
                 crls,
+                certifications,
                 revocations,
                 refused,
             } = archive.counts;
@@ -255,6 +257,12 @@ impl Logs {
                 human::count(refused),
                 hex::encode(archive.end.position.head),
             );
+            if certifications > 0 {
+                line.push_str(&format!(
+                    "\n  Beside these {} certifications of OpenPGP user ids",
+                    human::count(certifications)
+                ));
+            }
             if archive.replica.sequence > 0 {
                 line.push_str(&format!(
                     "\n  It has {} records of another signer's log",
@@ -283,6 +291,7 @@ impl Logs {
                 "whole": !archive.damaged,
                 "certificates": archive.counts.certificates,
                 "crls": archive.counts.crls,
+                "certifications": archive.counts.certifications,
                 "revocations": archive.counts.revocations,
                 "refused": archive.counts.refused,
                 "replicated": archive.replica.sequence,
@@ -311,6 +320,10 @@ impl Counts {
                 act: Act::Crl { .. },
                 ..
             }) => self.crls += 1,
+            Ok(Record::Intent {
+                act: Act::PgpUserId { .. },
+                ..
+            }) => self.certifications += 1,
             Ok(Record::Revoked { revoke, .. }) => {
                 self.revocations += revoke.revocations.len() as u64;
             }

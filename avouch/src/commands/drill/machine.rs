@@ -197,6 +197,9 @@ fn hierarchy(issuer: &Issuer, key: KeyKind) -> Result<String> {
     let mut ocsp = issuer.policy.ocsp.clone();
     // A token is not for keys that are thrown away.
     ocsp.responder_key_in = KeyPlace::Software;
+    // Nor is there a signer that might be away for weeks.
+    ocsp.responder_ahead_days = Some(0);
+    ocsp.responder_validity_days = issuer.policy.responder_days();
     let ca = |name: &str| {
         let subject = toml::Table::from_iter([
             ("common_name".to_owned(), name.into()),

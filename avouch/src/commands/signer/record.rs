@@ -120,6 +120,20 @@ fn intent(act: &Act) -> String {
                 .map_or_else(|error| error.to_string(), |number| number.to_string());
             format!("CRL {number} of {issuer}, {}", scope_text(scope))
         }
+        Act::PgpUserId {
+            issuer,
+            key,
+            evidence,
+            ..
+        } => {
+            let evidence = evidence
+                .map(|hash| format!(", evidence {}", hex::encode(hash)))
+                .unwrap_or_default();
+            format!(
+                "certification of a user id of the OpenPGP key {} by {issuer}{evidence}",
+                hex::encode_upper(key)
+            )
+        }
     }
 }
 
@@ -259,6 +273,22 @@ fn intent_parts(act: &Act) -> Value {
             "number": CrlNumber::from_be_bytes(number).ok(),
             "this_update": Time::from_unix(*this_update),
             "tbs_sha256": hex::encode(tbs),
+        }),
+        Act::PgpUserId {
+            issuer,
+            by,
+            key,
+            tbs,
+            expires,
+            evidence,
+        } => json!({
+            "kind": "pgp-user-id",
+            "issuer": issuer,
+            "by": hex::encode_upper(by),
+            "key": hex::encode_upper(key),
+            "tbs_sha256": hex::encode(tbs),
+            "expires": Time::from_unix(*expires),
+            "evidence_sha256": evidence.map(hex::encode),
         }),
     }
 }

@@ -85,6 +85,33 @@ fn ocsp_38_responder_certificate_outlives_the_refresh() {
 }
 
 #[test]
+fn s9_responder_certificates_are_short_lived_and_kept_for_four_weeks() {
+    let with = |days: u32, ahead: Option<u32>, browser_forum: bool| {
+        let mut policy = IssuerPolicy::default();
+        policy.ocsp.responder_validity_days = days;
+        policy.ocsp.responder_ahead_days = ahead;
+        policy.crl.browser_forum = browser_forum;
+        policy
+    };
+    assert_eq!(rule_of(&with(7, Some(28), false)), "");
+    assert_eq!(rule_of(&with(8, None, false)), "S9");
+    assert_eq!(rule_of(&with(7, Some(29), false)), "S9");
+    assert_eq!(rule_of(&with(7, Some(1), true)), "OCSP-65");
+    assert_eq!(rule_of(&with(7, Some(0), true)), "");
+    for (policy, ahead) in [
+        (with(7, None, false), 28),
+        (with(7, Some(3), false), 3),
+        (with(7, None, true), 0),
+    ] {
+        assert_eq!(policy.responder_ahead_days(), ahead);
+    }
+    // As ledgers had it, for which the signer would refuse every certificate.
+    assert_eq!(with(30, None, false).responder_days(), 7);
+    // A root's may come from a ceremony.
+    assert_eq!(IssuerPolicy::ca_certificates().responder_days(), 396);
+}
+
+#[test]
 fn unknown_fields_are_refused() {
     assert!(serde_json::from_str::<IssuerPolicy>(r#"{"ocsp": {"validty_hours": 72}}"#).is_err());
 }

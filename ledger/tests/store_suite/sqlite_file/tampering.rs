@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::{open, path, raw};
 use crate::fixtures::{imported, issue, issuer, revocation};
+use crate::pgp::{certification, certified};
 
 /// Each way of changing the record behind our back is found.
 #[tokio::test]
@@ -24,6 +25,11 @@ async fn tampering_is_found() {
         "UPDATE document SET der = zeroblob(10)",
         "DELETE FROM document",
         "UPDATE certificate SET state = 0 WHERE origin = 0",
+        "UPDATE pgp_certification SET user_id = 'Zofie'",
+        "UPDATE pgp_certification SET certification = zeroblob(10)",
+        "UPDATE pgp_certification SET tbs_sha256 = zeroblob(32)",
+        "UPDATE pgp_certification SET requested_by = 'nobody'",
+        "DELETE FROM pgp_certification",
         "UPDATE certificate SET origin = 0 WHERE serial = (SELECT min(serial) FROM certificate)",
     ];
     for act in acts {
@@ -44,6 +50,12 @@ async fn tampering_is_found() {
         issue(&ledger, "member", 100).await;
         ledger
             .revoke(&revocation("member", 100, RevocationReason::KeyCompromise))
+            .await
+            .unwrap();
+        let request = certification(1);
+        ledger.reserve_pgp(&request).await.unwrap();
+        ledger
+            .finish_pgp(&request.request_id, &certified())
             .await
             .unwrap();
         ledger.verify_audit().await.unwrap();

@@ -5,7 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use issuance::Signer;
 use keystore::SigningKey;
@@ -18,11 +19,12 @@ use ocsp_presigner::{
 };
 use pki::ocsp::response::CertStatus;
 use pki::ocsp::verify::{Expected, Rules, violations};
+use pki::profile::RuleSet;
 use pki::{
     Certificate, Clock, HashAlgorithm, KeyKind, ManualClock, RevocationReason, Serial, SystemClock,
     Time,
 };
-use signer_client::{IssueCertificate, SignerError};
+use signer_client::{IssueCertificate, RefusalCode, SignerError};
 use telemetry::Health;
 
 pub(crate) const HASHES: [HashAlgorithm; 2] = [HashAlgorithm::Sha1, HashAlgorithm::Sha256];
@@ -35,11 +37,40 @@ pub(crate) struct World {
     pub(crate) shared: Arc<Shared>,
     pub(crate) health: Health,
     pub(crate) registry: prometheus::Registry,
+    pub(crate) signer: StandIn,
 }
 
 /// A signer in this process that signs whatever it is asked.
-#[derive(Debug)]
-struct StandIn(PathBuf);
+#[derive(Clone, Debug)]
+pub(crate) struct StandIn {
+    keys: PathBuf,
+    mood: Arc<Mutex<Mood>>,
+    /// How many certificates it was asked for.
+    asked: Arc<AtomicUsize>,
+}
+
+/// What it does when it is asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Mood {
+    /// Signs.
+    There,
+    /// Cannot be asked.
+    Away,
+    /// Takes the request, and is gone before it answers.
+    Dies,
+    /// Refuses.
+    Refuses,
+}
+
+impl StandIn {
+    pub(crate) fn set(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
 
 impl Signer for StandIn {
     async fn issue_certificate(
@@ -47,12 +78,31 @@ impl Signer for StandIn {
         _: [u8; 16],
         request: IssueCertificate,
     ) -> Result<Vec<u8>, SignerError> {
-        let key = SigningKey::load_plain(&self.0.join(format!("{}.key", request.issuer))).unwrap();
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        match *self.mood.lock().unwrap() {
+            Mood::There => {}
+            Mood::Away | Mood::Dies => {
+                return Err(SignerError::Unavailable("away".to_owned()));
+            }
+            Mood::Refuses => {
+                return Err(SignerError::Refused {
+                    code: RefusalCode::Policy,
+                    field: "tbs.validity.notBefore".to_owned(),
+                    message: "not ahead".to_owned(),
+                    above: None,
+                });
+            }
+        }
+        let path = self.keys.join(format!("{}.key", request.issuer));
+        let key = SigningKey::load_plain(&path).unwrap();
         Ok(key.sign(request.signature_algorithm, &request.tbs).unwrap())
     }
 
     async fn signer_id(&self) -> Result<u8, SignerError> {
-        Ok(1)
+        match *self.mood.lock().unwrap() {
+            Mood::Away => Err(SignerError::Unavailable("away".to_owned())),
+            _ => Ok(1),
+        }
     }
 }
 
@@ -62,6 +112,10 @@ impl World {
     }
 
     pub(crate) async fn with(backends: Backends) -> Self {
+        Self::under(RuleSet::Community, backends).await
+    }
+
+    pub(crate) async fn under(rule_set: RuleSet, backends: Backends) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // Openssl's certificates begin now, and its judgement of responses is about now.
         let clock = ManualClock::new(SystemClock.now().plus_seconds(1));
@@ -74,14 +128,19 @@ impl World {
         .unwrap();
         let registry = prometheus::Registry::new();
         let health = Health::new();
-        let signer = StandIn(directory.path().to_owned());
+        let signer = StandIn {
+            keys: directory.path().to_owned(),
+            mood: Arc::new(Mutex::new(Mood::There)),
+            asked: Arc::default(),
+        };
         let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
         let shared = Shared {
             ledger: ledger.clone(),
             pool: SignPool::start(0, Arc::clone(&shared_clock)).unwrap(),
             backends,
             clock: Arc::clone(&shared_clock),
-            certifier: Arc::new(IssuedHere::by(ledger.clone(), signer, shared_clock)),
+            certifier: Arc::new(IssuedHere::by(ledger.clone(), signer.clone(), shared_clock)),
+            rule_set,
             keys: directory.path().join("keys"),
             publication: directory.path().join("publication"),
             publication_key: Arc::new(PublicationKey::new(key).unwrap()),
@@ -97,6 +156,7 @@ impl World {
             shared: Arc::new(shared),
             health,
             registry,
+            signer,
         }
     }
 
@@ -223,6 +283,13 @@ impl World {
     }
 }
 
+/// The usual policy with no responder certificates in stock, whose answers would be counted with the others.
+pub(crate) fn none_ahead() -> IssuerPolicy {
+    let mut policy = IssuerPolicy::default();
+    policy.ocsp.responder_ahead_days = Some(0);
+    policy
+}
+
 pub(crate) fn serial(number: u64) -> Serial {
     Serial::from_be_bytes(&number.to_be_bytes()).unwrap()
 }
@@ -247,11 +314,15 @@ pub(crate) fn openssl_says(
     } else {
         "-sha256"
     };
+    // It judges certificates at a time of our choice and answers by its own clock, which differs from the world's.
+    let moved = SystemClock.now().seconds_until(world.now()).abs();
     let said = openssl(
         world.path(),
         &format!(
-            "ocsp {option} -issuer {issuer}.pem -serial 0x{serial} -respin response.der -CAfile {issuer}.pem -no_nonce -attime {}",
-            world.now().unix()
+            "ocsp {option} -issuer {issuer}.pem -serial 0x{serial} -respin response.der -CAfile {issuer}.pem -no_nonce \
+             -attime {} -validity_period {}",
+            world.now().unix(),
+            300 + moved
         ),
     );
     assert!(said.contains("Response verify OK"), "{said}");

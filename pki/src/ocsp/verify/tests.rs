@@ -157,3 +157,17 @@ fn truncated_anywhere() {
         "OCSP-30"
     );
 }
+
+#[test]
+fn responders_one_after_the_other() {
+    let at = Time::from_unix;
+    let covered = |spans: &[(i64, i64)], now| {
+        let spans = spans.iter().map(|(begins, ends)| (at(*begins), at(*ends)));
+        covered_until(spans, at(now)).map(Time::unix)
+    };
+    assert_eq!(covered(&[], 5), None);
+    assert_eq!(covered(&[(0, 4), (6, 9)], 5), None);
+    assert_eq!(covered(&[(6, 9), (0, 6)], 5), Some(9));
+    assert_eq!(covered(&[(0, 6), (7, 9)], 5), Some(6), "not over a gap");
+    assert_eq!(covered(&[(3, 20), (0, 6), (19, 30), (6, 8)], 5), Some(30));
+}

@@ -197,7 +197,7 @@ impl<D: Directory> Core<D> {
         }
     }
 
-    /// An act has its answer, for good.
+    /// An act has its answer, for good. Those who wait learn it when it is on the disk.
     fn answered(&mut self, id: RequestId, outcome: Outcome, receipt: Option<Receipt>, now: Now) {
         let Some(place) = self.places.remove(&id) else {
             return;
@@ -217,14 +217,26 @@ impl<D: Directory> Core<D> {
             );
             *self.refused.entry(refused.code.to_string()).or_default() += 1;
         }
-        for caller in self.waiters.remove(&id).unwrap_or_default() {
-            let reply = Reply {
-                id,
-                outcome: outcome.clone(),
-                receipt,
-            };
-            self.outputs.push(Output::Reply { caller, reply });
-        }
+    }
+
+    /// Tells those who wait for an act its answer, which is on the disk.
+    pub(super) fn tell(&mut self, id: RequestId) {
+        let Some(waiters) = self.waiters.remove(&id) else {
+            return;
+        };
+        let Some((outcome, receipt)) = self.outbox.kept_answer(&id) else {
+            return;
+        };
+        let reply = Reply {
+            id,
+            outcome: outcome.clone(),
+            receipt,
+        };
+        self.outputs
+            .extend(waiters.into_iter().map(|caller| Output::Reply {
+                caller,
+                reply: reply.clone(),
+            }));
     }
 
     fn resolved(&mut self, cable: usize, ids: Vec<RequestId>, outcome: Outcome, now: Now) {

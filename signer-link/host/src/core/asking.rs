@@ -6,11 +6,10 @@ use wire::{
 
 use super::archive::receipt;
 use super::directory::Directory;
-use super::outbox::ActState;
 use super::queue::{LaneKey, Origin, Place};
 use super::session::Flight;
 use super::settings::Now;
-use super::{Caller, Core, Output};
+use super::{Caller, Core};
 
 /// Those who wait for one act.
 const WAITERS: usize = 16;
@@ -22,7 +21,10 @@ impl<D: Directory> Core<D> {
     pub fn ask(&mut self, caller: Caller, request: Request, now: Now) {
         let Request { id, operation } = request;
         match operation {
-            Operation::IssueCertificate(_) | Operation::SignCrl(_) | Operation::Revoke(_) => {
+            Operation::IssueCertificate(_)
+            | Operation::SignCrl(_)
+            | Operation::Revoke(_)
+            | Operation::SignPgpUid(_) => {
                 self.ask_act(caller, &Request { id, operation }, now);
             }
             Operation::Ping { .. } => self.ask_status(caller, id, now),
@@ -54,16 +56,9 @@ impl<D: Directory> Core<D> {
                 let why = "this id was used for a request of other content";
                 return self.refuse(caller, id, RefusalCode::IdReused, "id", why);
             }
-            match &act.state {
-                ActState::Open { .. } => self.wait(caller, id),
-                ActState::Done { outcome, receipt } => {
-                    let reply = wire::Reply {
-                        id,
-                        outcome: outcome.clone(),
-                        receipt: *receipt,
-                    };
-                    self.outputs.push(Output::Reply { caller, reply });
-                }
+            self.wait(caller, id);
+            if self.outbox.kept_answer(&id).is_some() {
+                self.tell(id);
             }
             return;
         }
@@ -116,9 +111,12 @@ impl<D: Directory> Core<D> {
     fn ask_results(&mut self, caller: Caller, id: RequestId, ids: Vec<RequestId>) {
         let known: Vec<Option<SignedResult>> = ids
             .iter()
-            .map(|id| match &self.outbox.act(id)?.state {
-                ActState::Open { .. } => Some(SignedResult::Unknown),
-                ActState::Done { outcome, .. } => result(outcome),
+            .map(|id| {
+                self.outbox.act(id)?;
+                match self.outbox.kept_answer(id) {
+                    Some((outcome, _)) => result(outcome),
+                    None => Some(SignedResult::Unknown),
+                }
             })
             .collect();
         let unknown: Vec<RequestId> = ids

@@ -71,6 +71,8 @@ impl<D: Directory> Core<D> {
                 && session.status.is_some()
                 && session.mode == Mode::Active
                 && session.epoch == self.outbox.epoch()
+                // After a crash, the one before must not get them.
+                && self.outbox.keeps_epoch()
         })
     }
 

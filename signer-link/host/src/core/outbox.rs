@@ -110,6 +110,21 @@ pub(crate) struct Outbox<D: Directory> {
     dirty: bool,
     /// Acts that were taken since the last commit.
     fresh: Vec<RequestId>,
+    /// Acts whose answers are not on the disk yet.
+    unkept: BTreeSet<RequestId>,
+    /// The highest promotion epoch on the disk.
+    kept_epoch: u32,
+}
+
+/// What became of all that came since the last commit.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    /// Acts that were taken and could not be written: they are taken no more.
+    pub(crate) lost: Vec<RequestId>,
+    /// Acts whose answers are on the disk now.
+    pub(crate) answered: Vec<RequestId>,
+    /// Acts whose answers cannot be written now.
+    pub(crate) held: Vec<RequestId>,
 }
 
 impl<D: Directory> Outbox<D> {
@@ -139,8 +154,11 @@ impl<D: Directory> Outbox<D> {
             compact_at: settings.compact_octets,
             dirty: false,
             fresh: Vec::new(),
+            unkept: BTreeSet::new(),
+            kept_epoch: 0,
         };
         outbox.count();
+        outbox.kept_epoch = outbox.memory.epoch;
         outbox.memory.boot += 1;
         outbox.append(
             &Record::Started {
@@ -180,6 +198,11 @@ impl<D: Directory> Outbox<D> {
     /// The highest promotion epoch of a signer that was ever met.
     pub(crate) const fn epoch(&self) -> u32 {
         self.memory.epoch
+    }
+
+    /// Whether that epoch is on the disk: this host will know it after a crash.
+    pub(crate) const fn keeps_epoch(&self) -> bool {
+        self.kept_epoch == self.memory.epoch
     }
 
     /// The signer id of the one that was active in that epoch; 0 if none was met.
@@ -225,8 +248,18 @@ impl<D: Directory> Outbox<D> {
         true
     }
 
-    /// Takes the final answer to an open act. It need not be on the disk before others learn it: the signer gives the
-    /// same again.
+    /// The final answer to an act, if it is on the disk. Nobody learns it before: the signer gives the same again, but
+    /// not one that was promoted without having heard of it.
+    pub(crate) fn kept_answer(&self, id: &RequestId) -> Option<(&Outcome, Option<Receipt>)> {
+        match &self.memory.acts.get(id)?.state {
+            ActState::Done { outcome, receipt } if !self.unkept.contains(id) => {
+                Some((outcome, *receipt))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the final answer to an open act; it counts when [`Self::commit`] gives the act as answered.
     pub(crate) fn answered(
         &mut self,
         id: RequestId,
@@ -256,6 +289,7 @@ impl<D: Directory> Outbox<D> {
             receipt,
         };
         self.done.insert((now.time.unix(), act.arrival, id));
+        self.unkept.insert(id);
     }
 
     /// Remembers the promotion epoch, if it is a higher one or its signer is met active for the first time.
@@ -286,9 +320,8 @@ impl<D: Directory> Outbox<D> {
         }
     }
 
-    /// One sync for all that came together. Gives the acts that were taken and could not be written, and are taken no
-    /// more.
-    pub(crate) fn commit(&mut self, now: Now) -> Vec<RequestId> {
+    /// One sync for all that came together.
+    pub(crate) fn commit(&mut self, now: Now) -> Committed {
         if self.dirty
             && let Some(journal) = &mut self.journal
         {
@@ -297,17 +330,25 @@ impl<D: Directory> Outbox<D> {
                 Err(error) => self.fail(&error, now),
             }
         }
-        let lost = std::mem::take(&mut self.fresh);
+        let fresh = std::mem::take(&mut self.fresh);
         if self.journal.is_some() {
-            return Vec::new();
+            self.kept_epoch = self.memory.epoch;
+            return Committed {
+                answered: std::mem::take(&mut self.unkept).into_iter().collect(),
+                ..Committed::default()
+            };
         }
-        for id in &lost {
+        for id in &fresh {
             self.memory.acts.remove(id);
         }
-        if !lost.is_empty() {
+        if !fresh.is_empty() {
             self.count();
         }
-        lost
+        Committed {
+            lost: fresh,
+            held: self.unkept.iter().copied().collect(),
+            ..Committed::default()
+        }
     }
 
     /// Opens the file again after a failed write. Gives the acts that stand in it although they were given up: they
@@ -356,6 +397,9 @@ impl<D: Directory> Outbox<D> {
 
     /// Forgets answers that are too old or too many, and rewrites the file when most of it is such.
     pub(crate) fn tidy(&mut self, directory: &mut D, settings: &Settings, now: Now) {
+        if self.journal.is_none() {
+            return;
+        }
         let oldest = now.time.plus_seconds(-settings.answers_seconds).unix();
         while let Some(&(time, arrival, id)) = self.done.first()
             && (time < oldest || self.done.len() > settings.answers)

@@ -15,7 +15,7 @@ pub enum Class {
     Crl,
     /// Certificates of OCSP responders.
     Responder,
-    /// All other certificates.
+    /// All other certificates, and certifications of OpenPGP keys.
     Certificate,
 }
 
@@ -74,6 +74,7 @@ impl LaneKey {
             Operation::IssueCertificate(issue) => {
                 (Class::Certificate, &issue.issuer, &*issue.profile)
             }
+            Operation::SignPgpUid(sign) => (Class::Certificate, &sign.issuer, ""),
             _ => return None,
         };
         Some(Self {

@@ -120,6 +120,9 @@ impl<D: Directory> Core<D> {
         match &session.status {
             None => format!("signer {id} has not said yet how it is"),
             Some(_) if self.split => "two signers say that they are active".to_owned(),
+            Some(_) if !self.outbox.keeps_epoch() => format!(
+                "signer {id} was promoted, and that cannot be written down: make room for the outbox"
+            ),
             Some(status) if status.reason.is_empty() => format!("signer {id} is {}", status.mode),
             Some(status) => format!("signer {id} is {}: {}", status.mode, status.reason),
         }

@@ -236,36 +236,88 @@ fn a_signer_that_is_busy_for_one_kind_is_asked_for_the_others() {
 fn a_full_disk_refuses_new_acts_and_heals_by_itself() {
     let mut world = world();
     world.plug(0);
+    world.settle(100);
     world.ask(CALLER, &issue(1, "server"));
     world.step();
     world.disk.set_full(true);
     world.ask(CALLER, &issue(2, "server"));
     world.settle(300);
     assert!(matches!(world.outcomes(id(2))[..], [Outcome::Busy { .. }]));
+    // The signer has answered, and nobody learns what this host would not know after a crash.
+    assert_eq!(world.cables[0].signer.done, [id(1)]);
+    assert!(matches!(world.outcomes(id(1))[..], [Outcome::Busy { .. }]));
+    world.ask(CALLER, &issue(1, "server"));
+    let question = Request {
+        id: id(9_000),
+        operation: Operation::GetResult { ids: vec![id(1)] },
+    };
+    world.ask(CALLER, &question);
+    world.settle(300);
     assert!(matches!(
         world.outcomes(id(1))[..],
-        [Outcome::Signed { .. }]
+        [Outcome::Busy { .. }, Outcome::Busy { .. }]
     ));
+    let unknown = Outcome::Results {
+        results: vec![SignedResult::Unknown],
+    };
+    assert_eq!(world.outcomes(id(9_000)), [&unknown]);
     assert!(world.alarms().contains(&AlarmKind::Outbox));
     world.disk.set_full(false);
     world.settle(10_000);
     assert_eq!(world.alarms(), []);
-    world.ask(CALLER, &issue(2, "server"));
-    world.settle(300);
-    assert!(matches!(
-        world.outcomes(id(2))[..],
-        [_, Outcome::Signed { .. }]
-    ));
+    for number in [1, 2] {
+        world.ask(CALLER, &issue(number, "server"));
+        world.settle(300);
+        let last = world.outcomes(id(number)).pop();
+        assert!(matches!(last, Some(Outcome::Signed { .. })), "{last:?}");
+    }
     // The answer that came while nothing could be written is on the disk now.
     world.restart(0);
     world.ask(CALLER, &issue(1, "server"));
     world.step();
-    assert_eq!(world.outcomes(id(1)).len(), 2);
+    assert_eq!(world.outcomes(id(1)).len(), 4);
     assert_eq!(world.cables[0].signer.times(id(1)), 1);
     assert_eq!(
         world.core().archived(0).sequence,
         world.cables[0].signer.end().sequence
     );
+}
+
+#[test]
+fn a_promotion_that_cannot_be_written_down_is_not_followed() {
+    let mut world = world();
+    world.ask(CALLER, &issue(1, "server"));
+    world.step();
+    world.disk.set_full(true);
+    world.plug(0);
+    world.settle(300);
+    assert_eq!(world.cables[0].signer.done, []);
+    world.disk.set_full(false);
+    world.settle(10_000);
+    assert_eq!(world.cables[0].signer.done, [id(1)]);
+}
+
+#[test]
+fn an_answer_that_could_not_be_written_down_is_told_when_there_is_room() {
+    let mut world = world();
+    world.plug(0);
+    world.settle(100);
+    world.ask(CALLER, &issue(1, "server"));
+    world.step();
+    world.deliver(0);
+    // Full just when the answer comes, and empty again before the host looks.
+    world.disk.set_full(true);
+    world.bring_back(0);
+    world.disk.set_full(false);
+    world.settle(10_000);
+    assert!(matches!(world.outcomes(id(1))[..], [Outcome::Busy { .. }]));
+    world.ask(CALLER, &issue(1, "server"));
+    world.step();
+    assert!(matches!(
+        world.outcomes(id(1))[..],
+        [_, Outcome::Signed { .. }]
+    ));
+    assert_eq!(world.cables[0].signer.times(id(1)), 1);
 }
 
 #[test]

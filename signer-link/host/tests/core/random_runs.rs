@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
-use signer_host::core::{AlarmKind, Settings};
+use signer_host::core::Settings;
 use wire::{Mode, Operation, Outcome, Request, RequestId};
 
 use crate::requests::{issue, revoke, sign_crl};
@@ -53,10 +53,8 @@ struct Run {
     fresh: Vec<RequestId>,
     /// The final answer that the caller got.
     answers: HashMap<RequestId, Outcome>,
-    /// How often the signer had received an act when its answer was on the host's disk.
+    /// How often the signer had received an act when its answer was told.
     settled: HashMap<RequestId, u32>,
-    /// Answers that were not on the disk when the host crashed.
-    unsettled: HashSet<RequestId>,
     part: u8,
 }
 
@@ -75,7 +73,6 @@ impl Run {
             fresh: Vec::new(),
             answers: HashMap::new(),
             settled: HashMap::new(),
-            unsettled: HashSet::new(),
             part: 0,
         }
     }
@@ -143,6 +140,8 @@ impl Run {
             if matches!(reply.outcome, Outcome::Busy { .. }) {
                 continue;
             }
+            let times = self.world.cables[0].signer.times(reply.id);
+            self.settled.entry(reply.id).or_insert(times);
             let before = self.answers.insert(reply.id, reply.outcome.clone());
             assert!(
                 before.is_none_or(|before| before == reply.outcome),
@@ -159,19 +158,7 @@ impl Run {
             }
         }
         if crashed {
-            let answered = self.answers.keys();
-            let unsettled = answered.filter(|id| !self.settled.contains_key(*id));
-            self.unsettled.extend(unsettled);
             self.world.restart(self.part);
-        } else if !self.world.alarms().contains(&AlarmKind::Outbox) {
-            for id in self
-                .answers
-                .keys()
-                .filter(|id| !self.unsettled.contains(*id))
-            {
-                let times = self.world.cables[0].signer.times(*id);
-                self.settled.entry(*id).or_insert(times);
-            }
         }
     }
 

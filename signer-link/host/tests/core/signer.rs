@@ -134,6 +134,7 @@ impl Signer {
             Operation::AckLog { archived } => self.acknowledge(*archived),
             Operation::Replicate { after, records } => self.follow(*after, records),
             Operation::Info => Outcome::Info {
+                openpgp: Vec::new(),
                 protocol: self.protocol,
                 signer_id: self.id,
                 issuers: Vec::new(),

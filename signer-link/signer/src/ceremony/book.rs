@@ -136,7 +136,13 @@ impl Book {
         self.journal.borrow().head()
     }
 
-    fn intends(&self, act: Act, tbs: &[u8], clock: &dyn Clock) -> anyhow::Result<RequestId> {
+    /// Something is going to be signed.
+    pub(super) fn intends(
+        &self,
+        act: Act,
+        tbs: &[u8],
+        clock: &dyn Clock,
+    ) -> anyhow::Result<RequestId> {
         let mut id = RequestId([0; 16]);
         // Of a random serial number or a number that never comes again, so it never comes again either.
         id.0.copy_from_slice(&hash(tbs)[..16]);

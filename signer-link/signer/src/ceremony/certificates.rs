@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use hierarchy::{Ca, FurtherCertificate};
 use pki::Certificate;
 
+use super::keys::KeyWanted;
 use super::{Opened, Table};
 use crate::ca_certificate::{self, Signer};
 use crate::keyring::{load_certificate, save_certificate};
@@ -12,7 +13,7 @@ impl Table<'_> {
     /// Key, certificate and chain of each CA.
     pub(super) fn cas(&mut self) -> anyhow::Result<()> {
         for ca in self.hierarchy.cas.clone() {
-            let (key, key_is_new) = self.key(&ca)?;
+            let (key, key_is_new) = self.key(&KeyWanted::of(&ca))?;
             // A root is its own issuer: its key must be at hand when its certificate is made.
             let (certificate, is_new) = match &ca.issuer {
                 None => {

@@ -10,6 +10,7 @@ use super::Table;
 use super::key_store::folder_of_shares;
 use crate::key::shares_in;
 use crate::passphrase::{self, Terminal};
+use crate::pgp::key::{self, PgpKey};
 
 impl Table<'_> {
     pub(super) fn drill(&mut self) -> anyhow::Result<()> {
@@ -96,6 +97,13 @@ impl Table<'_> {
                 key.public_key() == opened.certificate.public_key(),
                 "restore drill: the key of {name} does not belong to its certificate"
             );
+        }
+        if let Some(openpgp) = &self.hierarchy.openpgp {
+            let name = &openpgp.name;
+            let transferable = key::load(store.directory(), name)?.unwrap_or_default();
+            PgpKey::read(name, store.get(name)?.public_key(), transferable)
+                .map_err(anyhow::Error::msg)
+                .with_context(|| format!("restore drill: the key {name}"))?;
         }
         Ok(())
     }

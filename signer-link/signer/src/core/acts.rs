@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use journal::Storage;
 use wire::{
-    IssuerInfo, Mode, Operation, Outcome, Receipt, RefusalCode, Refused, Reply, Request, RequestId,
-    SignedResult,
+    IssuerInfo, Mode, Operation, Outcome, PgpIssuerInfo, Receipt, RefusalCode, Refused, Reply,
+    Request, RequestId, SignedResult,
 };
 
 use super::pending::Pending;
@@ -13,6 +13,7 @@ use super::{Core, CoreError, refused};
 use crate::journal_record::{Hash, Record, hash};
 use crate::keys::Keys;
 use crate::memory::Earlier;
+use crate::pgp::key::PgpKey;
 
 /// When a host whose request cannot be done now should ask again.
 const BUSY: u32 = 200;
@@ -173,6 +174,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
         let judged = match &request.operation {
             Operation::IssueCertificate(issue) => self.judge_certificate(issue, now),
             Operation::SignCrl(crl) => self.judge_crl(crl, now),
+            Operation::SignPgpUid(sign) => self.judge_pgp_uid(sign, now),
             Operation::Revoke(revoke) => {
                 return match self.judge_revocations(revoke, now) {
                     Ok(authority) => self.remember(id, digest, authority, revoke, now),
@@ -216,6 +218,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
         let signature = self
             .keys
             .sign(&pending.ca, pending.algorithm, &pending.tbs)?;
+        let signature = pending.in_its_packet(signature)?;
         let receipt = self.conclude(Record::Signed {
             id,
             signature: signature.clone(),
@@ -275,6 +278,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
             signer_id: self.signer_id,
             issuers: issuers.collect(),
             profiles: self.policy.profile_hashes(),
+            openpgp: self.keys.pgp_keys().iter().map(pgp_info).collect(),
         }
     }
 
@@ -307,6 +311,13 @@ impl<S: Storage, K: Keys> Core<S, K> {
             _ => return Err(CoreError::NoAnswer(sequence)),
         };
         Ok((outcome, receipt))
+    }
+}
+
+fn pgp_info(key: &PgpKey) -> PgpIssuerInfo {
+    PgpIssuerInfo {
+        name: key.name.clone(),
+        key: key.transferable.clone(),
     }
 }
 

@@ -24,7 +24,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
         let authority = ca.authority();
         let judged =
             judge_certificate(request, &ca.certificate, &self.policy, self.signer_id, time)?;
-        self.judge_wind_down(&judged)?;
+        self.judge_wind_down(judged.is_responder)?;
         if self.memory.serial(&authority, &judged.serial).is_some() {
             return Err(refused(
                 RefusalCode::SerialUsed,
@@ -32,7 +32,11 @@ impl<S: Storage, K: Keys> Core<S, K> {
                 "this issuer has used the serial number before (V6)",
             ));
         }
-        self.count(&request.issuer, &request.profile, time)?;
+        let most = match judged.is_responder {
+            true => self.limits.responders_a_day,
+            false => self.limits.certificates_a_day,
+        };
+        self.count(&request.issuer, &request.profile, most, time)?;
         let act = Act::Certificate {
             issuer: request.issuer.clone(),
             authority,
@@ -47,6 +51,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
             ca: request.issuer.clone(),
             algorithm: request.signature_algorithm,
             tbs: request.tbs.clone(),
+            packet: None,
         };
         Ok((act, pending))
     }
@@ -63,14 +68,19 @@ impl<S: Storage, K: Keys> Core<S, K> {
     }
 
     /// What an attacker on the host can have issued in a day is bounded.
-    fn count(&mut self, issuer: &str, profile: &str, time: Time) -> Result<(), Refused> {
+    pub(super) fn count(
+        &mut self,
+        issuer: &str,
+        profile: &str,
+        most: u32,
+        time: Time,
+    ) -> Result<(), Refused> {
         let day = time.plus_seconds(-DAY);
         while self.recent.front().is_some_and(|(then, _, _)| *then <= day) {
             self.recent.pop_front();
         }
         let same = |(_, of, by): &&(Time, String, String)| of == issuer && by == profile;
         let count = self.recent.iter().filter(same).count();
-        let most = self.limits.certificates_a_day;
         if u32::try_from(count).is_ok_and(|count| count < most) {
             self.recent
                 .push_back((time, issuer.to_owned(), profile.to_owned()));

@@ -190,6 +190,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
             ca: request.issuer.clone(),
             algorithm: request.signature_algorithm,
             tbs,
+            packet: None,
         };
         Ok((act, pending))
     }

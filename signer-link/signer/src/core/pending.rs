@@ -1,5 +1,6 @@
 //! What was judged good and waits for its signature.
 
+use openpgp::Unsigned;
 use pki::SignatureAlgorithm;
 use wire::{Operation, RefusalCode, Refused};
 
@@ -7,13 +8,36 @@ use journal::Storage;
 
 use super::{Core, refused};
 use crate::journal_record::{Act, Hash, hash};
-use crate::keys::Keys;
+use crate::keys::{Keys, KeysGone};
 
 /// Something to sign; its intent is in the journal.
 pub(super) struct Pending {
     pub(super) ca: String,
     pub(super) algorithm: SignatureAlgorithm,
     pub(super) tbs: Vec<u8>,
+    /// Of a certification of a user id: what becomes a packet with the signature.
+    pub(super) packet: Option<Unsigned>,
+}
+
+impl Pending {
+    pub(super) fn pgp(issuer: &str, unsigned: Unsigned) -> Self {
+        Self {
+            ca: issuer.to_owned(),
+            algorithm: unsigned.algorithm(),
+            tbs: unsigned.octets().to_vec(),
+            packet: Some(unsigned),
+        }
+    }
+
+    /// The signature as it is released.
+    pub(super) fn in_its_packet(&self, signature: Vec<u8>) -> Result<Vec<u8>, KeysGone> {
+        match &self.packet {
+            None => Ok(signature),
+            Some(unsigned) => unsigned
+                .body(&signature)
+                .map_err(|error| KeysGone(error.to_string())),
+        }
+    }
 }
 
 impl<S: Storage, K: Keys> Core<S, K> {
@@ -26,6 +50,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
                     ca: issue.issuer.clone(),
                     algorithm: issue.signature_algorithm,
                     tbs: issue.tbs.clone(),
+                    packet: None,
                 };
                 (pending, tbs)
             }
@@ -40,12 +65,16 @@ impl<S: Storage, K: Keys> Core<S, K> {
                     ca: crl.issuer.clone(),
                     algorithm: crl.signature_algorithm,
                     tbs: super::crls::put_together(crl, &list.entries),
+                    packet: None,
                 };
                 (pending, tbs)
             }
+            (Act::PgpUserId { tbs, .. }, Operation::SignPgpUid(sign)) => {
+                (self.reopened_pgp_uid(sign)?, tbs)
+            }
             _ => return Err(overtaken("the intent on record is of another kind")),
         };
-        if self.keys.ca(&pending.ca).is_none() {
+        if pending.packet.is_none() && self.keys.ca(&pending.ca).is_none() {
             return Err(super::certificates::unknown_issuer(&pending.ca));
         }
         check_same(&pending.tbs, intended)?;

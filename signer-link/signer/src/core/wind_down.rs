@@ -8,7 +8,6 @@ use wire::{RefusalCode, Refused};
 
 use super::{Core, CoreError, refused};
 use crate::journal_record::Record;
-use crate::judge::Judged;
 use crate::keys::Keys;
 
 impl<S: Storage, K: Keys> Core<S, K> {
@@ -37,8 +36,8 @@ impl<S: Storage, K: Keys> Core<S, K> {
     }
 
     /// Status must go on for what was issued: responders are certified all the same.
-    pub(super) fn judge_wind_down(&self, judged: &Judged) -> Result<(), Refused> {
-        if !self.memory.winds_down() || judged.is_responder {
+    pub(super) fn judge_wind_down(&self, is_responder: bool) -> Result<(), Refused> {
+        if !self.memory.winds_down() || is_responder {
             return Ok(());
         }
         Err(refused(

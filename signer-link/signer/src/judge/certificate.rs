@@ -11,7 +11,9 @@ use super::{policy, refuse_all};
 use crate::policy::Policy;
 
 /// Whoever gets a responder's key, which lies on an online machine, says "good" of everything for so long.
-const RESPONDER_DAYS: i64 = 31;
+const RESPONDER_DAYS: i64 = 7;
+/// The clocks of host and signer may differ by this much, in seconds.
+const CLOCK_SKEW: i64 = 300;
 
 /// What the signer remembers of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,6 +255,7 @@ fn check_profile(
             ),
         )
     })?;
+    check_beginning(profile, request, now)?;
     if let Some(profile) = profile {
         check_matrix(profile, request, ca)?;
         if let Some(urls) = rules.status_urls(&request.issuer) {
@@ -267,6 +270,32 @@ fn check_profile(
         idn: rules.idn(),
     };
     refuse_all("tbs", &lint(&request.tbs, &context))
+}
+
+/// Only a responder's certificate may begin later (S9), if the rule set of this signer lets it: what an attacker has
+/// issued ahead serves him for so long after he was found out.
+fn check_beginning(
+    profile: Option<&Profile>,
+    request: &IssueCertificate,
+    now: Time,
+) -> Result<(), Refused> {
+    let certificate = read(&request.tbs, request.signature_algorithm)?;
+    let days = match profile {
+        Some(profile) if is_responder(&certificate) => profile.ahead_days,
+        _ => 0,
+    };
+    let latest = now.plus_seconds(i64::from(days) * 86_400 + CLOCK_SKEW);
+    if certificate.not_before() <= latest {
+        return Ok(());
+    }
+    let rule = match days {
+        0 => "a certificate begins when it is signed (CERT-04)".to_owned(),
+        days => format!("a responder's begins at most {days} days after its signing (S9)"),
+    };
+    Err(policy(
+        "tbs.validity.notBefore",
+        format!("{} lies ahead: {rule}", certificate.not_before()),
+    ))
 }
 
 /// I7: which issuer may use the profile, and for how long.

@@ -4,9 +4,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use pki::{Certificate, SignatureAlgorithm};
+use pki::{Certificate, PublicKey, SignatureAlgorithm};
 
-use super::{IssuerKey, Keys, Open, Opened, RefusalCode, TokenAccess};
+use super::{IssuerKey, Keys, Open, Opened, PgpIssuerKey, RefusalCode, TokenAccess};
 
 /// The longest message that is signed: a CRL of some seven million entries.
 const LONGEST_MESSAGE: usize = 256 * 1024 * 1024;
@@ -249,6 +249,12 @@ impl Frame {
                 .octets(issuer.certificate.der())
                 .text(&issuer.kind.to_string())
         })
+        .list(&keys.pgp, |frame, key| {
+            frame
+                .text(&key.name)
+                .octets(key.public.spki_der())
+                .octets(&key.transferable)
+        })
         .list(&keys.faulty, |frame, (name, reason)| {
             frame.text(name).text(reason)
         })
@@ -315,6 +321,14 @@ impl<'a> Fields<'a> {
                         .text()?
                         .parse()
                         .map_err(|_| malformed("a kind of key that is not known"))?,
+                })
+            })?,
+            pgp: self.list(|fields| {
+                Ok(PgpIssuerKey {
+                    name: fields.text()?,
+                    public: PublicKey::from_spki_der(fields.octets()?)
+                        .map_err(|_| malformed("a public key that is none"))?,
+                    transferable: fields.octets()?.to_vec(),
                 })
             })?,
             faulty: self.list(|fields| Ok((fields.text()?, fields.text()?)))?,
@@ -404,6 +418,14 @@ mod tests {
             Reply::Signed(vec![1, 2, 3]),
             Reply::Keys(Keys {
                 issuers: vec![],
+                pgp: vec![PgpIssuerKey {
+                    name: "openpgp".to_owned(),
+                    public: keystore::SigningKey::generate(pki::KeyKind::P256)
+                        .unwrap()
+                        .public_key()
+                        .clone(),
+                    transferable: vec![0x99, 1],
+                }],
                 faulty: vec![("old".to_owned(), "no certificate".to_owned())],
             }),
             Reply::Wiped,

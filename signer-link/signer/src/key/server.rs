@@ -6,12 +6,12 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use anyhow::Context as _;
-use keystore::{EncryptedStore, KeyError, Purpose};
+use keystore::{EncryptedStore, KeyError, Purpose, SigningKey};
 use pki::SignatureAlgorithm;
 
 use super::message::{Reply, Request};
 use super::unlock::{self, Unlocked};
-use super::{IssuerKey, Keys, Open, Opened, RefusalCode, executable, memory};
+use super::{IssuerKey, Keys, Open, Opened, PgpIssuerKey, RefusalCode, executable, memory};
 use crate::confine::{Confinement, confine};
 use crate::issuer::Issuer;
 use crate::keyring;
@@ -62,6 +62,8 @@ struct KeyProcess {
 struct OpenKeys {
     store: EncryptedStore,
     issuers: BTreeMap<String, Issuer>,
+    /// Those that certify OpenPGP keys, with what lies beside them.
+    pgp: BTreeMap<String, (SigningKey, Vec<u8>)>,
 }
 
 type Refusal = (RefusalCode, String);
@@ -100,6 +102,7 @@ impl KeyProcess {
         let mut keys = OpenKeys {
             store,
             issuers: BTreeMap::new(),
+            pgp: BTreeMap::new(),
         };
         // Tokens are opened with that: their modules load what they need while it can be reached.
         let loaded = keys.load()?;
@@ -135,16 +138,21 @@ impl OpenKeys {
             .map_err(|error| (RefusalCode::Store, error.to_string()))?;
         let mut faulty = Vec::new();
         for name in names {
-            if self.issuers.contains_key(&name) {
+            if self.issuers.contains_key(&name) || self.pgp.contains_key(&name) {
                 continue;
             }
-            match keyring::load(&self.store, &name) {
-                Ok(issuer) => {
-                    self.issuers.insert(name, issuer);
-                }
-                Err(error) => faulty.push((name, format!("{error:#}"))),
+            if let Err(error) = self.load_one(&name) {
+                faulty.push((name, format!("{error:#}")));
             }
         }
+        let pgp = self
+            .pgp
+            .iter()
+            .map(|(name, (key, transferable))| PgpIssuerKey {
+                name: name.clone(),
+                public: key.public_key().clone(),
+                transferable: transferable.clone(),
+            });
         let issuers = self.issuers.iter().map(|(name, issuer)| IssuerKey {
             name: name.clone(),
             certificate: issuer.certificate().clone(),
@@ -152,8 +160,20 @@ impl OpenKeys {
         });
         Ok(Keys {
             issuers: issuers.collect(),
+            pgp: pgp.collect(),
             faulty,
         })
+    }
+
+    fn load_one(&mut self, name: &str) -> anyhow::Result<()> {
+        match keyring::load_pgp(&self.store, name)? {
+            Some(key) => drop(self.pgp.insert(name.to_owned(), key)),
+            None => {
+                let issuer = keyring::load(&self.store, name)?;
+                self.issuers.insert(name.to_owned(), issuer);
+            }
+        }
+        Ok(())
     }
 
     fn sign(
@@ -162,11 +182,13 @@ impl OpenKeys {
         algorithm: SignatureAlgorithm,
         message: &[u8],
     ) -> Result<Reply, Refusal> {
-        let issuer = self.issuers.get(issuer).ok_or_else(|| {
+        let ca = self.issuers.get(issuer).map(Issuer::key);
+        let key = ca.or_else(|| self.pgp.get(issuer).map(|(key, _)| key));
+        let key = key.ok_or_else(|| {
             let text = format!("there is no open key of the name {issuer:?}");
             (RefusalCode::NoSuchIssuer, text)
         })?;
-        let signature = issuer.key().sign(algorithm, message).map_err(|error| {
+        let signature = key.sign(algorithm, message).map_err(|error| {
             let code = match &error {
                 KeyError::AlgorithmMismatch { .. } => RefusalCode::Algorithm,
                 KeyError::SelfCheck => RefusalCode::SelfCheck,

@@ -26,10 +26,11 @@ use signer::ca_certificate::{self, Signer};
 use signer::clock::SignerClock;
 use signer::core::{Core, Opening, Rules};
 use signer::journal_record::Record;
-use signer::keyring::{Keyring, save_certificate};
+use signer::keyring::{Keyring, load_pgp, save_certificate};
 use signer::keys::{Keys, KeysGone};
 use signer::log::{Log, LogError};
 use signer::memory::Memory;
+use signer::pgp::key::PgpKey;
 use signer::policy::Policy;
 use signer::settings::Limits;
 use tempfile::TempDir;
@@ -161,6 +162,8 @@ impl Fixture {
             store: self.keys(),
             keyring: None,
             cas: Vec::new(),
+            pgp_store: None,
+            pgp: Vec::new(),
         };
         let clock = SignerClock::confirmed(self.clock.now(), 0);
         let rules = Rules {
@@ -186,6 +189,8 @@ pub(crate) struct InProcess {
     store: PathBuf,
     keyring: Option<Keyring>,
     cas: Vec<Ca>,
+    pgp_store: Option<EncryptedStore>,
+    pgp: Vec<PgpKey>,
 }
 
 impl Keys for InProcess {
@@ -205,7 +210,20 @@ impl Keys for InProcess {
             key_kind: issuer.key().kind(),
         };
         self.cas = keyring.issuers().iter().map(ca).collect();
+        let store = self.pgp_store.get_or_insert_with(|| {
+            EncryptedStore::open(&self.store, &SecretString::from(PASSPHRASE)).unwrap()
+        });
+        let names = store.names().unwrap().into_iter();
+        let pgp = names.filter_map(|name| {
+            let (key, transferable) = load_pgp(store, &name).unwrap()?;
+            Some(PgpKey::read(&name, key.public_key(), transferable).unwrap())
+        });
+        self.pgp = pgp.collect();
         Ok(refreshed.faulty)
+    }
+
+    fn pgp_keys(&self) -> &[PgpKey] {
+        &self.pgp
     }
 
     fn sign(
@@ -214,6 +232,10 @@ impl Keys for InProcess {
         algorithm: SignatureAlgorithm,
         message: &[u8],
     ) -> Result<Vec<u8>, KeysGone> {
+        if let (Some(_), Some(store)) = (self.pgp_key(ca), &self.pgp_store) {
+            let signed = store.get(ca).unwrap().sign(algorithm, message);
+            return signed.map_err(|error| KeysGone(error.to_string()));
+        }
         let issuer = self
             .keyring
             .as_ref()
@@ -228,6 +250,8 @@ impl Keys for InProcess {
     fn wipe(&mut self) {
         self.keyring = None;
         self.cas.clear();
+        self.pgp_store = None;
+        self.pgp.clear();
     }
 }
 

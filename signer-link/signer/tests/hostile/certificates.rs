@@ -126,9 +126,11 @@ pub(crate) fn attacks() -> Vec<Attack> {
                 scene.issue(|leaf| leaf.not_before = early)
             },
         ),
-        Attack::policy("post-dating by an hour", "tbs", |scene| {
-            scene.issue(|leaf| leaf.not_before = now().plus_seconds(3_600))
-        }),
+        Attack::policy(
+            "post-dating by an hour",
+            "tbs.validity.notBefore",
+            |scene| scene.issue(|leaf| leaf.not_before = now().plus_seconds(3_600)),
+        ),
         Attack::policy("two years and a second", "tbs.validity.notAfter", |scene| {
             scene.issue(|leaf| leaf.not_after = leaf.not_before.plus_seconds(730 * DAY))
         }),

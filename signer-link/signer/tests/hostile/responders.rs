@@ -3,7 +3,7 @@
 use pki::certificate_builder::{GeneralName, extension};
 use pki::oid;
 use pki::profile::{CertifiedNames, StatusUrls};
-use wire::{Operation, Reply};
+use wire::{Operation, Outcome, RefusalCode, Reply};
 
 use crate::attack::Attack;
 use crate::certificates::replace;
@@ -23,6 +23,13 @@ pub(crate) fn attacks() -> Vec<Attack> {
             },
         ),
         responder(
+            "a responder's certificate of 8 days",
+            "tbs.validity.notAfter",
+            |leaf| {
+                leaf.not_after = leaf.not_before.plus_seconds(8 * DAY - 1);
+            },
+        ),
+        responder(
             "a responder's certificate of 10 years",
             "tbs.validity.notAfter",
             |leaf| {
@@ -30,10 +37,10 @@ pub(crate) fn attacks() -> Vec<Attack> {
             },
         ),
         responder(
-            "a responder's certificate that begins in 60 days",
-            "tbs",
+            "a responder's certificate that begins in 29 days",
+            "tbs.validity.notBefore",
             |leaf| {
-                leaf.not_before = now().plus_seconds(60 * DAY);
+                leaf.not_before = now().plus_seconds(29 * DAY);
                 leaf.not_after = leaf.not_before.plus_seconds(6 * DAY);
             },
         ),
@@ -42,6 +49,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "tbs",
             |leaf| {
                 leaf.not_before = now().plus_seconds(-2 * DAY);
+                leaf.not_after = leaf.not_before.plus_seconds(6 * DAY);
             },
         ),
         responder("a responder without nocheck", "tbs.extensions", |leaf| {
@@ -70,6 +78,28 @@ pub(crate) fn attacks() -> Vec<Attack> {
             leaf.extensions
                 .push(extension::subject_alt_name(&[name], false));
         }),
+        Attack::policy(
+            "a server's certificate that begins tomorrow, as a responder's may",
+            "tbs.validity.notBefore",
+            |scene| scene.issue(|leaf| leaf.not_before = now().plus_seconds(DAY)),
+        ),
+        Attack::refused(
+            "more certificates of responders than a day has",
+            RefusalCode::NotAllowed,
+            "profile",
+            |scene| {
+                for turn in 0..3 {
+                    let stock = move |leaf: &mut Leaf| {
+                        leaf.not_before = now().plus_seconds(turn * 3 * DAY);
+                        leaf.not_after = leaf.not_before.plus_seconds(7 * DAY - 1);
+                    };
+                    assert!(matches!(ask(scene, &stock).outcome, Outcome::Signed { .. }));
+                    scene.count_honest();
+                }
+                ask(scene, &|_| ())
+            },
+        )
+        .with_limits("responders_a_day = 3"),
         Attack::policy(
             "OCSPSigning under the profile of servers",
             "tbs.extensions",

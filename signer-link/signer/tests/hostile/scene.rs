@@ -100,7 +100,8 @@ impl Scene {
             revoked: Vec::new(),
             directory,
             process,
-            honest: 0,
+            // The ceremony itself has signed one thing: the user id of its OpenPGP key.
+            honest: 1,
             number: 0,
             _ceremony: ceremony,
         };

@@ -103,15 +103,8 @@ impl World {
         self.plan(wait, Task::ClockBack);
     }
 
-    /// Not in a run with a promotion: an answer that could be told and not written down may be one that only the signer
-    /// before has.
     fn disk_fills(&mut self) {
-        if self.may_promote {
-            return;
-        }
         self.host.disk.set_full(true);
-        // An answer is told although it cannot be written down: the signer has it.
-        self.caller.outbox_may_forget = true;
         let wait = self.random.u64(500..6_000);
         self.plan(wait, Task::MakeRoom);
     }

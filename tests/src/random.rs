@@ -1,11 +1,11 @@
 //! A few random choices that can be repeated.
 
 /// xorshift64.
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// From `AVOUCH_SEED`, or a new one; printed, so that a failure can be repeated.
-    pub(crate) fn seeded() -> Self {
+    pub fn seeded() -> Self {
         let seed = match std::env::var("AVOUCH_SEED") {
             Ok(seed) => seed.parse().expect("AVOUCH_SEED is a number"),
             Err(_) => {
@@ -19,7 +19,7 @@ impl Random {
     }
 
     /// 0 to `limit` - 1.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

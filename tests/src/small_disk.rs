@@ -4,21 +4,22 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use e2e::program;
-use e2e::system::path;
 use tempfile::TempDir;
 
-const SIZE: &str = "96m";
+use crate::program::program;
+use crate::system::path;
 
 /// A mounted tmpfs, and a file that takes its room away.
-pub(crate) struct Disk {
+#[derive(Debug)]
+pub struct SmallDisk {
     mounted: TempDir,
 }
 
-impl Disk {
-    pub(crate) fn mount() -> Self {
+impl SmallDisk {
+    /// One of so many MiB.
+    pub fn mount(megabytes: u32) -> Self {
         let mounted = tempfile::tempdir().expect("a temporary directory");
-        let options = format!("size={SIZE},mode=0700");
+        let options = format!("size={megabytes}m,mode=0700");
         let arguments = ["-t", "tmpfs", "-o", &options, "avouch-full-disk"];
         let place = [path(mounted.path())];
         let finished = program(Path::new("/"), "mount", [&arguments[..], &place].concat());
@@ -30,12 +31,13 @@ impl Disk {
         Self { mounted }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
         self.mounted.path()
     }
 
     /// Takes all room but so many octets.
-    pub(crate) fn fill_but(&self, room: u64) {
+    pub fn fill_but(&self, room: u64) {
         let mut ballast = File::create(self.ballast()).expect("a file");
         let piece = vec![0; 1 << 20];
         let mut piece = &piece[..];
@@ -55,7 +57,7 @@ impl Disk {
     }
 
     /// Makes room again.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         let ballast = OpenOptions::new().write(true).open(self.ballast());
         ballast.and_then(|it| it.set_len(0)).expect("made empty");
     }
@@ -65,7 +67,7 @@ impl Disk {
     }
 }
 
-impl Drop for Disk {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: a daemon of a test that failed may still be ending.
         program(Path::new("/"), "umount", ["--lazy", path(self.path())]);

@@ -1,11 +1,11 @@
 //! A CA that is being wound down (G11): nothing is issued to subscribers any more, who are told why; revocations, CRLs and
 //! responders go on.
-#![forbid(unsafe_code)]
 
 use std::fs;
 
 use e2e::system::{EC, path};
 use e2e::{Finished, System, http, wait_for};
+use pki::{Certificate, KeyKind};
 use serde_json::Value;
 
 const ISSUER: &str = "member";
@@ -29,6 +29,7 @@ fn revocations_crls_and_responders_go_on() {
     system
         .avouch(&[&["policy", ISSUER][..], &kind].concat())
         .ok();
+    wait_for(|| has_a_responder_of(&system, KeyKind::P384));
     wait_for(|| responders(&system) > before);
 
     let state = system.avouch(&["signer", "state", "--json"]).ok().json();
@@ -86,6 +87,17 @@ fn responders(system: &System) -> usize {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|record| record["content"]["profile"] == "ocsp-responder")
         .count()
+}
+
+/// Whether the presigner has a certificate for a key of this kind; those in stock are of the kind before.
+fn has_a_responder_of(system: &System, kind: KeyKind) -> bool {
+    let folder = system.data().join("ocsp-presigner/keys").join(ISSUER);
+    fs::read_dir(folder)
+        .expect("the presigner's keys")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|found| found == "cer"))
+        .filter_map(|path| Certificate::from_der(&fs::read(path).ok()?).ok())
+        .any(|certificate| certificate.public_key().kind() == Ok(kind))
 }
 
 fn metrics(system: &System) -> String {
