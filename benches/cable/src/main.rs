@@ -67,7 +67,7 @@ fn main() -> Result<()> {
     println!("| --- | --- | ---: | ---: |");
     revocations(&site, entries, "none (pseudo-terminal)")?;
 
-    let site = Throttled::over(site, baud)?;
+    let site = Throttled::over(site, baud);
     let line = format!("{baud} baud");
     let (first, _) = one(site.site())?;
     row("the first after a start, as served", &line, &mut [first]);

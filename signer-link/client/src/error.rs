@@ -33,6 +33,13 @@ impl SignerError {
         Self::Unavailable(format!("nothing within {} s", deadline.as_secs_f32()))
     }
 
+    pub(crate) fn busy(deadline: Duration) -> Self {
+        Self::Unavailable(format!(
+            "signer-host has been busy for {} s; `avouch signer state` and its log say why",
+            deadline.as_secs_f32()
+        ))
+    }
+
     pub(crate) fn unsendable(error: WireError) -> Self {
         Self::Refused {
             code: RefusalCode::Malformed,

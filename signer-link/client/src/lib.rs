@@ -60,6 +60,9 @@ pub struct SignerClient {
     deadline: Duration,
 }
 
+/// A host that is busy for so long without a break has a reason that waiting alone does not mend, such as a full disk.
+const BUSY_DEADLINE: Duration = Duration::from_secs(10);
+
 /// For a question that the host answers by itself.
 const ID_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -249,13 +252,14 @@ impl SignerClient {
         }
     }
 
-    /// Sends a request until there is an answer other than Busy, or the deadline has passed.
+    /// Sends a request until there is an answer other than Busy, or it has been busy or silent for too long.
     async fn ask(&self, id: RequestId, operation: Operation) -> Result<Outcome, SignerError> {
         let deadline = Instant::now() + self.deadline;
         let message = Request { id, operation }
             .encode()
             .and_then(|octets| wire::frame::encode(&octets))
             .map_err(SignerError::unsendable)?;
+        let mut busy_until = None;
         loop {
             let reply = timeout_at(deadline, self.link.call(id, &message))
                 .await
@@ -263,6 +267,10 @@ impl SignerClient {
             match reply.outcome {
                 Outcome::Refused(refused) => return Err(refused.into()),
                 Outcome::Busy { milliseconds } => {
+                    let until = *busy_until.get_or_insert(Instant::now() + BUSY_DEADLINE);
+                    if Instant::now() >= until {
+                        return Err(SignerError::busy(BUSY_DEADLINE));
+                    }
                     let wait = Duration::from_millis(u64::from(milliseconds).clamp(1, 1_000));
                     timeout_at(deadline, sleep(wait))
                         .await
