@@ -195,15 +195,17 @@ impl Worker {
         step
     }
 
-    /// Works until nothing is left to do, what runs beside it included. For tests, which move the clock themselves.
+    /// Works until nothing is left to do, what runs beside it included. For tests, whose clock stands still meanwhile: so
+    /// nothing is signed while a responder certificate is being asked for, which could be unfit and be looked at again later.
     pub async fn settle(&mut self) {
         let stop = Stopper::new();
         loop {
-            match self.step().await {
-                Step::Done => self.wait(&stop, Duration::ZERO).await,
-                Step::Idle if self.is_waiting() => self.wait(&stop, TICK).await,
-                Step::Idle => return,
-            }
+            let longest = match self.step().await {
+                Step::Idle if !self.is_waiting() => return,
+                Step::Done if !self.care.is_asking() => Duration::ZERO,
+                Step::Done | Step::Idle => TICK,
+            };
+            self.wait(&stop, longest).await;
         }
     }
 
