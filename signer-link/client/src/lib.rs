@@ -267,7 +267,7 @@ impl SignerClient {
             match reply.outcome {
                 Outcome::Refused(refused) => return Err(refused.into()),
                 Outcome::Busy { milliseconds } => {
-                    let until = *busy_until.get_or_insert(Instant::now() + BUSY_DEADLINE);
+                    let until = *busy_until.get_or_insert_with(|| Instant::now() + BUSY_DEADLINE);
                     if Instant::now() >= until {
                         return Err(SignerError::busy(BUSY_DEADLINE));
                     }
