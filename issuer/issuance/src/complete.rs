@@ -34,7 +34,7 @@ impl<S: Signer> Issuance<S> {
                     })?;
             let reservation = self.reservation(&plan, signer_id)?;
             // From here on recovery must not take it for one that a crash left behind.
-            let _in_flight = InFlight::new(self, reservation.request_id);
+            let _in_flight = self.in_flight.enter(reservation.request_id);
             match self.ledger.reserve_serial(&reservation).await {
                 Ok(()) => match self.complete(&reservation, &issuer, &ca).await {
                     // A standby was promoted meanwhile, and its serial numbers begin with another id.
@@ -224,28 +224,6 @@ impl<S: Signer> Issuance<S> {
             Err(LedgerError::NotReserved { .. }) => Ok(()),
             other => Ok(other?),
         }
-    }
-}
-
-/// Forgets a request id at the end of its request, also when nobody waits for the answer any more.
-struct InFlight<'a, S: Signer> {
-    issuance: &'a Issuance<S>,
-    request_id: [u8; 16],
-}
-
-impl<'a, S: Signer> InFlight<'a, S> {
-    fn new(issuance: &'a Issuance<S>, request_id: [u8; 16]) -> Self {
-        issuance.in_flight().insert(request_id);
-        Self {
-            issuance,
-            request_id,
-        }
-    }
-}
-
-impl<S: Signer> Drop for InFlight<'_, S> {
-    fn drop(&mut self) {
-        self.issuance.in_flight().remove(&self.request_id);
     }
 }
 

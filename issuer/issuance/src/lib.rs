@@ -16,19 +16,21 @@
 mod build;
 mod complete;
 mod error;
+mod in_flight;
 mod openpgp;
 mod order;
 mod recover;
 mod responder;
 mod signer;
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ledger::Ledger;
 use pki::Clock;
 use pki::name_rules::IdnPolicy;
 use signer_client::SignerClient;
+
+use in_flight::InFlight;
 
 pub use error::IssuanceError;
 pub use openpgp::{PgpCertified, PgpError, PgpIssuance, PgpIssuer, PgpOrder, PgpWaiting};
@@ -45,8 +47,7 @@ pub struct Issuance<S = SignerClient> {
     clock: Arc<dyn Clock>,
     base_url: Option<String>,
     idn: IdnPolicy,
-    /// The request ids on their way in this process, which recovery leaves alone.
-    in_flight: Arc<Mutex<HashSet<[u8; 16]>>>,
+    in_flight: InFlight,
 }
 
 impl<S: Signer> Issuance<S> {
@@ -58,7 +59,7 @@ impl<S: Signer> Issuance<S> {
             clock,
             base_url: None,
             idn: IdnPolicy::default(),
-            in_flight: Arc::default(),
+            in_flight: InFlight::default(),
         }
     }
 
@@ -74,13 +75,6 @@ impl<S: Signer> Issuance<S> {
     pub fn with_idn_policy(mut self, idn: IdnPolicy) -> Self {
         self.idn = idn;
         self
-    }
-
-    fn in_flight(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {
-        // Nothing panics while it holds the lock, so a poisoned set is a whole one.
-        self.in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,7 +6,6 @@
 //!
 //! A crash or an absent signer in between leaves a reservation, which [`PgpIssuance::recover`] finishes.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +14,8 @@ use openpgp::{PublicKey, Signature, SignatureKind, TransferableKey};
 use pki::refusal::Refusal;
 use pki::{Clock, HashAlgorithm, Time};
 use signer_client::{Level, PgpIssuerInfo, SignPgpUid, SignerClient, SignerError};
+
+use crate::in_flight::InFlight;
 
 const DAY: i64 = 86_400;
 /// How long the signer may take to name its keys where they are known from before.
@@ -26,8 +27,7 @@ pub struct PgpIssuance {
     ledger: Ledger,
     signer: SignerClient,
     clock: Arc<dyn Clock>,
-    /// The request ids on their way in this process, which recovery leaves alone.
-    in_flight: Arc<Mutex<HashSet<[u8; 16]>>>,
+    in_flight: InFlight,
     /// The signer's keys as it told them last: a request can be kept for it while it is away.
     known: Arc<Mutex<Option<Vec<PgpIssuer>>>>,
 }
@@ -131,7 +131,7 @@ impl PgpIssuance {
             ledger,
             signer,
             clock,
-            in_flight: Arc::default(),
+            in_flight: InFlight::default(),
             known: Arc::default(),
         }
     }
@@ -171,7 +171,7 @@ impl PgpIssuance {
         // All of them first: none is forgotten when the signer goes away after one.
         for place in &order.places {
             let (request, question) = ask_for(order, *place, &issuer, (created, expires))?;
-            let in_flight = InFlight::new(self, request.request_id);
+            let in_flight = self.in_flight.enter(request.request_id);
             self.ledger.reserve_pgp(&request).await?;
             asked.push((*place, request, question, in_flight));
         }
@@ -200,7 +200,7 @@ impl PgpIssuance {
         };
         for record in pending {
             let request = record.request;
-            if self.in_flight().contains(&request.request_id) {
+            if self.in_flight.contains(&request.request_id) {
                 continue;
             }
             let by = issuers
@@ -279,37 +279,8 @@ impl PgpIssuance {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn in_flight(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {
-        // Nothing panics while it holds the lock, so a poisoned set is a whole one.
-        self.in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn finish(&self, request: &PgpRequest, result: &PgpResult) -> Result<(), PgpError> {
         Ok(self.ledger.finish_pgp(&request.request_id, result).await?)
-    }
-}
-
-/// Forgets a request id at the end of its request, also when nobody waits for the answer any more.
-struct InFlight {
-    issuance: PgpIssuance,
-    request_id: [u8; 16],
-}
-
-impl InFlight {
-    fn new(issuance: &PgpIssuance, request_id: [u8; 16]) -> Self {
-        issuance.in_flight().insert(request_id);
-        Self {
-            issuance: issuance.clone(),
-            request_id,
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.issuance.in_flight().remove(&self.request_id);
     }
 }
 

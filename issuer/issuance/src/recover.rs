@@ -25,7 +25,7 @@ impl<S: Signer> Issuance<S> {
     pub async fn recover(&self) -> Result<Vec<Recovered>, IssuanceError> {
         let mut done = Vec::new();
         for reservation in self.ledger.pending_reservations().await? {
-            if self.in_flight().contains(&reservation.request_id) {
+            if self.in_flight.contains(&reservation.request_id) {
                 continue;
             }
             let outcome = match self.issuer(&reservation.issuer).await {

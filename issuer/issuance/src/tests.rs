@@ -1,7 +1,7 @@
 //! The whole path over a real ledger, with a signer whose moods the tests choose.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use keystore::SigningKey;
 use ledger::{ChangeKind, Issuer, IssuerPolicy, Ledger, Origin, Reservation, Subjects};

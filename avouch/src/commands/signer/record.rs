@@ -102,9 +102,7 @@ fn intent(act: &Act) -> String {
             evidence,
             ..
         } => {
-            let evidence = evidence
-                .map(|hash| format!(", evidence {}", hex::encode(hash)))
-                .unwrap_or_default();
+            let evidence = evidence_text(evidence.as_ref());
             format!(
                 "certificate {} of {issuer}, profile {profile}{evidence}",
                 number(serial)
@@ -126,15 +124,20 @@ fn intent(act: &Act) -> String {
             evidence,
             ..
         } => {
-            let evidence = evidence
-                .map(|hash| format!(", evidence {}", hex::encode(hash)))
-                .unwrap_or_default();
+            let evidence = evidence_text(evidence.as_ref());
             format!(
                 "certification of a user id of the OpenPGP key {} by {issuer}{evidence}",
                 hex::encode_upper(key)
             )
         }
     }
+}
+
+/// As it ends a line; nothing without one.
+fn evidence_text(evidence: Option<&[u8; 32]>) -> String {
+    evidence
+        .map(|hash| format!(", evidence {}", hex::encode(hash)))
+        .unwrap_or_default()
 }
 
 fn scope_text(scope: &CrlScope) -> &str {
