@@ -51,8 +51,7 @@ impl Schedule {
     /// less than two seconds left.
     pub(crate) fn window(&self, now: Time, responder_ends: Time, spread: u16) -> Option<Window> {
         let part = |whole: i64| whole * i64::from(spread) / 65_536;
-        let least = SHORTEST_VALIDITY.min(self.validity);
-        let wanted = (self.validity - part(self.validity / 8)).max(least);
+        let wanted = (self.validity - part(self.validity / 8)).max(self.least());
         // V8, OCSP-38.
         let ends = self
             .ends
@@ -71,6 +70,11 @@ impl Schedule {
     /// How long before the planned renewal signing begins, so that the successor is there in time.
     pub(crate) fn lead(&self) -> i64 {
         (self.refresh / 96).clamp(60, HOUR)
+    }
+
+    /// What no answer falls below that nothing cuts short, in seconds (OCSP-35).
+    pub(crate) fn least(&self) -> i64 {
+        SHORTEST_VALIDITY.min(self.validity)
     }
 
     /// The validity without any spread, in seconds.

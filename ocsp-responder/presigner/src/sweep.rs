@@ -40,8 +40,10 @@ pub(crate) struct Criteria {
     pub(crate) renew_clamped_before: Time,
     /// When the responder certificate ends that would sign now.
     pub(crate) responder_ends: Time,
-    /// When what is known about the issuer ends; an answer that ends then as well can get no longer.
+    /// When what is known about the issuer ends; no answer may end later.
     pub(crate) basis_ends: Option<Time>,
+    /// An answer that ends then can get no longer, and stays.
+    pub(crate) exhausted_at: Option<Time>,
     /// Responder certificates (DER) whose answers may stay.
     pub(crate) responders: Vec<Vec<u8>>,
 }
@@ -194,7 +196,7 @@ impl Criteria {
         let outlives = self
             .basis_ends
             .is_some_and(|ends| answer.next_update() > ends);
-        let exhausted = self.basis_ends == Some(answer.next_update());
+        let exhausted = self.exhausted_at == Some(answer.next_update());
         answer.status() == row.status
             && !outlives
             && (exhausted || answer.refresh_at() > renew_before)

@@ -332,6 +332,7 @@ impl Worker {
             renew_clamped_before: now.plus_seconds(2 * RENEW_EVERY),
             responder_ends: self.responder().map_or(now, Certificate::not_after),
             basis_ends: self.basis.ends(),
+            exhausted_at: self.exhausted_at(now),
             responders: self.care.certificates(),
         };
         self.sweep_wanted = false;
@@ -346,10 +347,17 @@ impl Worker {
         let soon = now.plus_seconds(self.schedule.lead());
         let ends = self.published.view().oldest_next_update();
         let exhausted = self
-            .basis
-            .ends()
-            .is_some_and(|basis| ends.is_some_and(|ends| ends >= basis));
+            .exhausted_at(now)
+            .is_some_and(|last| ends.is_some_and(|ends| ends >= last));
         !exhausted && self.renew_from.is_some_and(|at| at <= soon)
+    }
+
+    /// An answer that ends then gains nothing by being renewed at `now`: with what it rests on, or with the last
+    /// responder certificate, whose last hours are too short for another answer (OCSP-35).
+    fn exhausted_at(&self, now: Time) -> Option<Time> {
+        let responder = self.responder().map(Certificate::not_after);
+        let last = responder.filter(|ends| now.seconds_until(*ends) < self.schedule.least());
+        self.basis.ends().into_iter().chain(last).min()
     }
 
     /// Everything that follows from a new generation.

@@ -222,7 +222,8 @@ async fn four_weeks_without_a_signer() {
     assert_eq!(site.files("key").len(), site.files("cer").len());
 }
 
-/// With everything used up, answers end with the last certificate, and not a second later.
+/// With everything used up, answers end with the last certificate, and not a second later or sooner. In its last hours
+/// nothing is renewed, since that would gain nothing, and what changes is told all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_the_stock_is_the_end() {
     let mut policy = IssuerPolicy::default();
@@ -232,12 +233,33 @@ async fn the_end_of_the_stock_is_the_end() {
     assert_eq!(site.certificates().len(), 2);
     site.world.signer.set(Mood::Away);
     let last = site.certificates()[1].not_after();
-    while site.world.now().seconds_until(last) > 2 * HOUR {
+    while site.world.now().seconds_until(last) > 9 * HOUR {
         site.an_hour().await;
         let view = site.worker().published().view();
         assert!(all_answers(view).all(|answer| answer.next_update() <= last));
     }
+    site.an_hour().await;
+    let signatures = site.world.shared.metrics.signatures.clone();
+    let signed = || signatures.with_label_values(&["member"]).get();
+    let before = signed();
+    while site.world.now().seconds_until(last) > 2 * HOUR {
+        site.an_hour().await;
+        assert_complete(&site.world, site.worker(), "member", &site.ca).await;
+    }
+    assert_eq!(signed(), before);
     assert!(!site.is_ready());
+    site.world.revoke("member", serial(7)).await;
+    site.settle().await;
+    for hash in HASHES {
+        let said = openssl_says(&site.world, site.worker(), "member", serial(7), hash);
+        assert_eq!(said, "revoked");
+    }
+    assert_complete(&site.world, site.worker(), "member", &site.ca).await;
+    site.world.clock.set(last.plus_seconds(-2));
+    site.settle().await;
+    assert_complete(&site.world, site.worker(), "member", &site.ca).await;
+    let now = site.world.now();
+    assert!(all_answers(site.worker().published().view()).all(|answer| answer.is_current(now)));
     site.world.clock.set(last.plus_seconds(1));
     site.settle().await;
     assert_eq!(site.stock_left(), 0);
@@ -296,7 +318,7 @@ async fn a_crash_neither_loses_nor_doubles_any() {
     while issued(&site).await.0 == 3 {
         site.an_hour().await;
     }
-    let waiting = site.world.ledger.pending_reservations().await.unwrap();
+    let waiting = site.world.ledger.pending_reservations(0, 10).await.unwrap();
     assert_eq!(waiting.len(), 1);
     for _ in 0..5 {
         site.restart().await;
@@ -309,13 +331,13 @@ async fn a_crash_neither_loses_nor_doubles_any() {
         site.world.signer.clone(),
         Arc::clone(&site.world.shared.clock),
     );
-    issuance.recover().await.unwrap();
+    issuance.recover(0).await.unwrap();
     site.restart().await;
     let certificates = site.certificates();
     assert!(
         certificates
             .iter()
-            .any(|one| *one.serial() == waiting[0].serial)
+            .any(|one| *one.serial() == waiting[0].1.serial)
     );
     assert_eq!(issued(&site).await, (5, certificates.len()));
 

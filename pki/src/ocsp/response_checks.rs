@@ -357,13 +357,16 @@ fn not_stale(response: &Subject<'_>) -> Judgement {
     })
 }
 
+/// An answer that ends with its signer could not last longer; a revocation of that hour is told all the same.
 fn long_enough(response: &Subject<'_>) -> Judgement {
     if response.expected.rules.bounded_by_crl {
         return Ok(());
     }
+    let signer_ends = signer_ends(response);
     each(response, |answer| {
         validity(answer).map_or(Ok(()), |valid| {
-            ensure(valid >= 8 * HOUR, || {
+            let bounded = next_update(answer).is_some_and(|time| signer_ends.contains(&time));
+            ensure(valid >= 8 * HOUR || bounded, || {
                 format!("it is valid for {valid} s, less than 8 hours")
             })
         })
@@ -385,16 +388,8 @@ fn short_enough(response: &Subject<'_>) -> Judgement {
     })
 }
 
-/// Of every certificate in certs, or without any, of the CA's.
 fn within_signer(response: &Subject<'_>) -> Judgement {
-    let mut ends: Vec<Time> = certs(response)
-        .iter()
-        .filter_map(|der| Certificate::from_der(der).ok())
-        .map(|certificate| certificate.not_after())
-        .collect();
-    if ends.is_empty() {
-        ends.push(response.expected.ca.not_after());
-    }
+    let ends = signer_ends(response);
     each(response, |answer| {
         let beyond = next_update(answer)
             .and_then(|time| Some((time, *ends.iter().find(|&&end| time > end)?)));
@@ -512,6 +507,19 @@ fn each_expected(
 ) -> Judgement {
     let mut answers = response.raw.singles.iter().zip(response.expected.answers);
     answers.try_for_each(|(answer, expected)| check(answer, expected))
+}
+
+/// notAfter of every certificate in certs, or without any, of the CA's.
+fn signer_ends(response: &Subject<'_>) -> Vec<Time> {
+    let mut ends: Vec<Time> = certs(response)
+        .iter()
+        .filter_map(|der| Certificate::from_der(der).ok())
+        .map(|certificate| certificate.not_after())
+        .collect();
+    if ends.is_empty() {
+        ends.push(response.expected.ca.not_after());
+    }
+    ends
 }
 
 fn certs<'s, 'a>(response: &'s Subject<'a>) -> &'s [&'a [u8]] {

@@ -77,6 +77,12 @@ fn what_is_allowed_passes() {
             bench.rules.bounded_by_crl = true;
             bench.response.next_update = spec::later(1);
         }),
+        ("an hour, since its responder ends then", |bench| {
+            let mut responder = bench.ca.responder_spec(&bench.key);
+            responder.not_after = spec::signed_at().plus_seconds(3600);
+            bench.use_certificate(responder.sign(|tbs| bench.ca.key.sign(tbs)));
+            bench.response.next_update = spec::later(1);
+        }),
         ("archiveCutoff", |bench| {
             bench.add_archive_cutoff(spec::later(-9000))
         }),
