@@ -1,6 +1,6 @@
 //! What the issuer counts.
 
-use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
 /// Counters of the issuer; clones share them.
 #[derive(Clone, Debug)]
@@ -8,7 +8,7 @@ pub(crate) struct Metrics {
     issued: IntCounterVec,
     refused: IntCounterVec,
     revoked: IntCounterVec,
-    pending: IntGauge,
+    pending: IntGaugeVec,
 }
 
 impl Metrics {
@@ -18,9 +18,12 @@ impl Metrics {
             registry.register(Box::new(counter.clone()))?;
             anyhow::Ok(counter)
         };
-        let pending = IntGauge::new(
-            "avouch_issuer_pending_requests",
-            "Requests that wait for the signer to come back",
+        let pending = IntGaugeVec::new(
+            Opts::new(
+                "avouch_issuer_pending_requests",
+                "Requests that wait for the signer to come back, by what they ask for",
+            ),
+            &["kind"],
         )?;
         registry.register(Box::new(pending.clone()))?;
         Ok(Self {
@@ -55,7 +58,8 @@ impl Metrics {
         self.revoked.with_label_values(&[ground]).inc();
     }
 
-    pub(crate) fn pending(&self, count: usize) {
-        self.pending.set(i64::try_from(count).unwrap_or(i64::MAX));
+    pub(crate) fn pending(&self, kind: &str, count: u64) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.pending.with_label_values(&[kind]).set(count);
     }
 }

@@ -166,9 +166,28 @@ impl Ledger {
         self.store.refusal(issuer, serial).await
     }
 
-    /// Reservations neither recorded nor given up, oldest first: to be finished after a restart.
-    pub async fn pending_reservations(&self) -> Result<Vec<Reservation>, LedgerError> {
-        self.store.pending_reservations().await
+    /// Reservations neither recorded nor given up, with their places, oldest first: at most `limit` of those behind
+    /// the place `after`. The first place is 1.
+    pub async fn pending_reservations(
+        &self,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, Reservation)>, LedgerError> {
+        self.store.pending_reservations(after, limit).await
+    }
+
+    /// A reservation that is neither recorded nor given up.
+    pub async fn pending_reservation(
+        &self,
+        issuer: &str,
+        serial: &Serial,
+    ) -> Result<Option<Reservation>, LedgerError> {
+        self.store.pending_reservation(issuer, serial).await
+    }
+
+    /// How many there are.
+    pub async fn pending_count(&self) -> Result<u64, LedgerError> {
+        self.store.pending_count().await
     }
 }
 

@@ -133,8 +133,20 @@ impl Store for SqliteStore {
         Box::pin(reservations::refusal(self, issuer, serial))
     }
 
-    fn pending_reservations(&self) -> Answer<'_, Vec<Reservation>> {
-        Box::pin(reservations::pending(self))
+    fn pending_reservations(&self, after: u64, limit: u32) -> Answer<'_, Vec<(u64, Reservation)>> {
+        Box::pin(reservations::pending(self, after, limit))
+    }
+
+    fn pending_reservation<'a>(
+        &'a self,
+        issuer: &'a str,
+        serial: &'a Serial,
+    ) -> Answer<'a, Option<Reservation>> {
+        Box::pin(reservations::pending_one(self, issuer, serial))
+    }
+
+    fn pending_count(&self) -> Answer<'_, u64> {
+        Box::pin(reservations::pending_count(self))
     }
 
     fn revoke<'a>(&'a self, at: Time, request: &'a RevocationRequest) -> Answer<'a, Revocation> {

@@ -61,8 +61,16 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Answer<'a, ()>;
     /// Why a reservation was given up.
     fn refusal<'a>(&'a self, issuer: &'a str, serial: &'a Serial) -> Answer<'a, Option<String>>;
-    /// Reservations neither recorded nor given up.
-    fn pending_reservations(&self) -> Answer<'_, Vec<Reservation>>;
+    /// Reservations neither recorded nor given up, behind a place.
+    fn pending_reservations(&self, after: u64, limit: u32) -> Answer<'_, Vec<(u64, Reservation)>>;
+    /// One of them.
+    fn pending_reservation<'a>(
+        &'a self,
+        issuer: &'a str,
+        serial: &'a Serial,
+    ) -> Answer<'a, Option<Reservation>>;
+    /// How many there are.
+    fn pending_count(&self) -> Answer<'_, u64>;
 
     /// Revokes a certificate.
     fn revoke<'a>(&'a self, at: Time, request: &'a RevocationRequest) -> Answer<'a, Revocation>;

@@ -65,11 +65,7 @@ impl Facts {
         endpoints: Option<&Endpoints>,
     ) -> Result<Option<Self>> {
         let record = ledger.certificate(&issuer.name, serial).await?;
-        let reservation = ledger
-            .pending_reservations()
-            .await?
-            .into_iter()
-            .find(|reservation| reservation.issuer == issuer.name && reservation.serial == *serial);
+        let reservation = ledger.pending_reservation(&issuer.name, serial).await?;
         let history = history(ledger, &issuer.name, serial).await?;
         if record.is_none() && reservation.is_none() && history.is_empty() {
             return Ok(None);

@@ -28,6 +28,10 @@ impl InFlight {
         self.ids().contains(id)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.ids().len()
+    }
+
     fn ids(&self) -> MutexGuard<'_, HashSet<Id>> {
         // Nothing panics while it holds the lock, so a poisoned set is a whole one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

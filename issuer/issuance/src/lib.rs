@@ -35,7 +35,7 @@ use in_flight::InFlight;
 pub use error::IssuanceError;
 pub use openpgp::{PgpCertified, PgpError, PgpIssuance, PgpIssuer, PgpOrder, PgpWaiting};
 pub use order::{Issued, Order};
-pub use recover::Recovered;
+pub use recover::{Recovered, Recovery};
 pub use responder::{Found, ResponderOrder};
 pub use signer::Signer;
 

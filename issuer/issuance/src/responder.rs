@@ -6,6 +6,7 @@ use pki::refusal::Refusal;
 use pki::{Certificate, PublicKey, Serial, Time, oid};
 
 use crate::complete::read_ca;
+use crate::recover::PAGE;
 use crate::{Issuance, IssuanceError, Issued, Order, Signer};
 
 const SUFFIX: &str = " OCSP responder";
@@ -63,7 +64,7 @@ impl<S: Signer> Issuance<S> {
     ) -> Result<Found, IssuanceError> {
         let key = key.fingerprint();
         // First what is open: what is finished between the two questions is found by the second.
-        let open = self.ledger.pending_reservations().await?;
+        let waiting = self.waiting_with_key(issuer, &key).await?;
         if let Some(der) = self.ledger.certificate_of_key(issuer, &key).await? {
             let certificate =
                 Certificate::from_der(&der).map_err(|source| IssuanceError::Unreadable {
@@ -73,10 +74,28 @@ impl<S: Signer> Issuance<S> {
                 })?;
             return Ok(Found::Issued(Box::new(certificate)));
         }
-        let waiting = open
-            .iter()
-            .find(|open| open.issuer == issuer && open.spki_sha256 == key);
-        Ok(waiting.map_or(Found::Nothing, |open| Found::Waiting(open.serial)))
+        Ok(waiting.map_or(Found::Nothing, Found::Waiting))
+    }
+
+    /// Looks through everything that waits: it is asked after a crash only.
+    async fn waiting_with_key(
+        &self,
+        issuer: &str,
+        key: &[u8; 32],
+    ) -> Result<Option<Serial>, IssuanceError> {
+        let mut after = 0;
+        loop {
+            let page = self.ledger.pending_reservations(after, PAGE).await?;
+            let Some((last, _)) = page.last() else {
+                return Ok(None);
+            };
+            after = *last;
+            let mut open = page.iter().map(|(_, open)| open);
+            if let Some(found) = open.find(|open| open.issuer == issuer && open.spki_sha256 == *key)
+            {
+                return Ok(Some(found.serial));
+            }
+        }
     }
 }
 

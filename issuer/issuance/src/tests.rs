@@ -13,11 +13,14 @@ use pki::{
     Serial, SignatureAlgorithm, Time, oid,
 };
 use signer_client::{IssueCertificate, RefusalCode, SignerError};
+use tokio::sync::Barrier;
 
 use super::*;
 
 const DAY: i64 = 86_400;
 const NOW: Time = Time::from_unix(1_795_262_400);
+/// What the line of a signer needs to be full, by the window of the link many times over.
+const TOGETHER: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mood {
@@ -28,6 +31,8 @@ enum Mood {
     Errs,
     /// Refuses the serial number of the signer before it, once.
     WasPromoted,
+    /// Signs as soon as so many ask at the same time.
+    Together,
 }
 
 /// A signer that answers as its mood is, and counts.
@@ -37,6 +42,7 @@ struct TestSigner {
     other_key: Arc<SigningKey>,
     mood: Arc<Mutex<Mood>>,
     asked: Arc<AtomicUsize>,
+    together: Arc<Barrier>,
 }
 
 impl TestSigner {
@@ -55,6 +61,10 @@ impl Signer for TestSigner {
         let mood = *self.mood.lock().expect("not poisoned");
         let key = match mood {
             Mood::Signs => &self.key,
+            Mood::Together => {
+                self.together.wait().await;
+                &self.key
+            }
             Mood::Errs => &self.other_key,
             Mood::Away => return Err(SignerError::Unavailable("away".to_owned())),
             Mood::Refuses => {
@@ -128,6 +138,7 @@ impl World {
             other_key: Arc::new(SigningKey::generate(kind).expect("a key")),
             mood: Arc::new(Mutex::new(Mood::Signs)),
             asked: Arc::default(),
+            together: Arc::new(Barrier::new(TOGETHER)),
         };
         let issuance = Issuance::new(ledger.clone(), signer.clone(), Arc::new(clock.clone()))
             .with_base_url("http://status.example/");
@@ -145,10 +156,17 @@ impl World {
         self.issuance.issue(order, &profile("server")).await
     }
 
+    async fn recover(&self) -> Vec<Recovered> {
+        let found = self.issuance.recover(0).await.expect("looked up");
+        assert_eq!(found.next, 0, "one step is enough");
+        found.items
+    }
+
     /// What is reserved and neither recorded nor given up.
     async fn open_reservations(&self) -> Vec<Reservation> {
-        let open = self.ledger.pending_reservations().await;
-        open.expect("looked up")
+        let open = self.ledger.pending_reservations(0, u32::MAX).await;
+        let open = open.expect("looked up").into_iter();
+        open.map(|(_, reservation)| reservation).collect()
     }
 }
 
@@ -438,14 +456,14 @@ async fn an_absent_signer_leaves_a_reservation_that_is_finished_later() {
         panic!("the signer is away");
     };
     assert_eq!(world.open_reservations().await.len(), 1);
-    let still_away = world.issuance.recover().await.expect("looked up");
+    let still_away = world.recover().await;
     assert!(matches!(
         still_away[0].outcome,
         Err(IssuanceError::SignerAway { .. })
     ));
 
     world.signer.set(Mood::Signs);
-    let recovered = world.issuance.recover().await.expect("looked up");
+    let recovered = world.recover().await;
     assert_eq!(recovered.len(), 1);
     assert_eq!(
         recovered[0]
@@ -464,14 +482,30 @@ async fn an_absent_signer_leaves_a_reservation_that_is_finished_later() {
             .expect("looked up")
             .is_some()
     );
-    assert!(
-        world
-            .issuance
-            .recover()
-            .await
-            .expect("looked up")
-            .is_empty()
+    assert!(world.recover().await.is_empty());
+}
+
+/// After a long outage the line is full, and memory does not grow with what waits.
+#[tokio::test]
+async fn what_waits_is_asked_for_many_at_a_time_and_page_by_page() {
+    let world = World::new(KeyKind::P256).await;
+    world.signer.set(Mood::Away);
+    for _ in 0..5 * TOGETHER {
+        world.issue(&order()).await.expect_err("the signer is away");
+    }
+    assert_eq!(
+        world.issuance.waiting().await.expect("counted"),
+        5 * TOGETHER as u64
     );
+    world.signer.set(Mood::Together);
+    let first = world.issuance.recover(0).await.expect("looked up");
+    assert_eq!(first.items.len(), 4 * TOGETHER);
+    assert_ne!(first.next, 0);
+    let rest = world.issuance.recover(first.next).await.expect("looked up");
+    assert_eq!((rest.items.len(), rest.next), (TOGETHER, 0));
+    let all = first.items.iter().chain(&rest.items);
+    assert!(all.into_iter().all(|item| item.outcome.is_ok()));
+    assert_eq!(world.issuance.waiting().await.expect("counted"), 0);
 }
 
 #[tokio::test]
@@ -486,7 +520,7 @@ async fn a_key_compromised_while_its_request_waits_is_revoked_at_once() {
         .await
         .expect("blocked");
     world.signer.set(Mood::Signs);
-    let recovered = world.issuance.recover().await.expect("looked up");
+    let recovered = world.recover().await;
     let issued = recovered[0].outcome.as_ref().expect("issued");
     let record = world
         .ledger
@@ -534,7 +568,7 @@ async fn one_bad_reservation_never_stops_the_next() {
         assert!(world.issue(&order()).await.is_err());
     }
     world.signer.set(Mood::Refuses);
-    let refused = world.issuance.recover().await.expect("looked up");
+    let refused = world.recover().await;
     assert_eq!(refused.len(), 3);
     assert!(refused.iter().all(|item| item.outcome.is_err()));
     assert!(world.open_reservations().await.is_empty());
@@ -672,6 +706,6 @@ async fn an_order_is_found_by_its_key() {
     };
     assert!(matches!(find().await, Found::Waiting(open) if open == serial));
     world.signer.set(Mood::Signs);
-    world.issuance.recover().await.expect("recovered");
+    world.recover().await;
     assert!(matches!(find().await, Found::Issued(found) if *found.serial() == serial));
 }

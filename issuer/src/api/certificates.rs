@@ -198,10 +198,9 @@ pub(super) async fn show<S: Signer + 'static>(
     // What waits first: what is recorded between the two questions is found by the second.
     let waits = api
         .ledger
-        .pending_reservations()
+        .pending_reservation(&issuer, &serial)
         .await?
-        .iter()
-        .any(|pending| pending.issuer == issuer && pending.serial == serial);
+        .is_some();
     if let Some(record) = api.ledger.certificate(&issuer, &serial).await? {
         let chain: Vec<Vec<u8>> = std::iter::once(known_issuer.certificate)
             .chain(known_issuer.chain)

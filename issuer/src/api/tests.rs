@@ -387,7 +387,8 @@ async fn an_absent_signer_is_told_and_the_certificate_fetched_later() {
     );
 
     server.away.store(false, Ordering::SeqCst);
-    assert_eq!(server.issuance.recover().await.expect("recovered").len(), 1);
+    let recovered = server.issuance.recover(0).await.expect("recovered");
+    assert_eq!(recovered.items.len(), 1);
     let (status, shown) = server.get(&path).await;
     assert_eq!(
         (status, &shown["state"]),

@@ -3,7 +3,7 @@
 use pki::{Certificate, Serial, Time};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, query, query_scalar};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection, query, query_scalar};
 
 use super::SqliteStore;
 use super::keys;
@@ -226,21 +226,55 @@ pub(super) async fn refusal(
     Ok(why.flatten())
 }
 
-pub(super) async fn pending(store: &SqliteStore) -> Result<Vec<Reservation>, LedgerError> {
-    query(
-        "SELECT issuer.name, request.serial, request.request_id, request.tbs, request.signature_algorithm, \
-         request.csr, request.evidence_sha256, certificate.profile, certificate.not_after, certificate.spki_sha256, certificate.requested_by, \
-         crl_partition.uri \
-         FROM request JOIN issuer ON issuer.id = request.issuer \
-         JOIN certificate ON certificate.issuer = request.issuer AND certificate.serial = request.serial \
-         LEFT JOIN crl_partition ON crl_partition.id = certificate.crl_partition \
-         WHERE request.tbs IS NOT NULL AND request.refusal IS NULL ORDER BY request.id",
-    )
-    .fetch_all(&store.readers)
-    .await?
-    .iter()
-    .map(reservation)
-    .collect()
+/// The columns of a [`Reservation`] that is open, and its place.
+const OPEN: &str = "SELECT request.id, issuer.name, request.serial, request.request_id, request.tbs, \
+     request.signature_algorithm, request.csr, request.evidence_sha256, certificate.profile, certificate.not_after, \
+     certificate.spki_sha256, certificate.requested_by, crl_partition.uri \
+     FROM request JOIN issuer ON issuer.id = request.issuer \
+     JOIN certificate ON certificate.issuer = request.issuer AND certificate.serial = request.serial \
+     LEFT JOIN crl_partition ON crl_partition.id = certificate.crl_partition \
+     WHERE request.tbs IS NOT NULL AND request.refusal IS NULL";
+
+pub(super) async fn pending(
+    store: &SqliteStore,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<(u64, Reservation)>, LedgerError> {
+    let sql = AssertSqlSafe(format!(
+        "{OPEN} AND request.id > ? ORDER BY request.id LIMIT ?"
+    ));
+    query(sql)
+        .bind(to_i64(after)?)
+        .bind(limit)
+        .fetch_all(&store.readers)
+        .await?
+        .iter()
+        .map(|row| Ok((to_u64(row.try_get("id")?)?, reservation(row)?)))
+        .collect()
+}
+
+pub(super) async fn pending_one(
+    store: &SqliteStore,
+    issuer: &str,
+    serial: &Serial,
+) -> Result<Option<Reservation>, LedgerError> {
+    let sql = AssertSqlSafe(format!("{OPEN} AND issuer.name = ? AND request.serial = ?"));
+    query(sql)
+        .bind(issuer)
+        .bind(encode_serial(serial))
+        .fetch_optional(&store.readers)
+        .await?
+        .as_ref()
+        .map(reservation)
+        .transpose()
+}
+
+pub(super) async fn pending_count(store: &SqliteStore) -> Result<u64, LedgerError> {
+    let count =
+        query_scalar("SELECT COUNT(*) FROM request WHERE tbs IS NOT NULL AND refusal IS NULL")
+            .fetch_one(&store.readers)
+            .await?;
+    to_u64(count)
 }
 
 /// The particulars of `certificate.record`, which a check of the chain compares with the certificate.

@@ -36,6 +36,14 @@ pub(crate) async fn with_issuers<P: Place>(place: &P) -> Ledger {
     ledger
 }
 
+/// Everything that is reserved and neither recorded nor given up.
+pub(crate) async fn pending(ledger: &Ledger) -> Vec<Reservation> {
+    let open = ledger.pending_reservations(0, u32::MAX).await.unwrap();
+    open.into_iter()
+        .map(|(_, reservation)| reservation)
+        .collect()
+}
+
 pub(crate) fn issuer(name: &str, key: u8) -> Issuer {
     Issuer {
         name: name.to_owned(),

@@ -2,7 +2,7 @@ use ledger::{ChangeKind, LedgerError, Origin};
 
 use crate::Place;
 use crate::fixtures::{
-    LATER, NOW, certificate, issue, key_of, open, reservation, serial, with_issuers,
+    LATER, NOW, certificate, issue, key_of, open, pending, reservation, serial, with_issuers,
 };
 
 pub(crate) async fn reserve_then_record<P: Place>() {
@@ -139,7 +139,7 @@ pub(crate) async fn a_serial_is_used_once<P: Place>() {
         Err(LedgerError::RequestIdTaken(_))
     ));
     assert_eq!(
-        ledger.pending_reservations().await.unwrap().len(),
+        pending(&ledger).await.len(),
         1,
         "a refused reservation leaves nothing"
     );
@@ -163,15 +163,26 @@ pub(crate) async fn pending_survives_reopening<P: Place>() {
     drop(ledger);
 
     let ledger = open(&place).await;
-    assert_eq!(
-        ledger.pending_reservations().await.unwrap(),
-        [first.clone(), second.clone()]
-    );
+    assert_eq!(pending(&ledger).await, [first.clone(), second.clone()]);
+    assert_eq!(ledger.pending_count().await.unwrap(), 2);
+    let page = ledger.pending_reservations(0, 1).await.unwrap();
+    let (place, open) = &page[0];
+    assert_eq!((page.len(), open), (1, &first));
+    let page = ledger.pending_reservations(*place, 1).await.unwrap();
+    let (place, open) = &page[0];
+    assert_eq!((page.len(), open), (1, &second));
+    assert_eq!(ledger.pending_reservations(*place, 1).await.unwrap(), []);
+    let one = async |issuer, serial| ledger.pending_reservation(issuer, serial).await.unwrap();
+    assert_eq!(one("assured", &second.serial).await.as_ref(), Some(&second));
+    assert_eq!(one("assured", &first.serial).await, None);
     ledger
         .record_certificate("assured", &second.serial, &der)
         .await
         .unwrap();
-    assert_eq!(ledger.pending_reservations().await.unwrap(), [first]);
+    assert_eq!(pending(&ledger).await, [first]);
+    assert_eq!(ledger.pending_count().await.unwrap(), 1);
+    let recorded = ledger.pending_reservation("assured", &second.serial);
+    assert_eq!(recorded.await.unwrap(), None);
 }
 
 pub(crate) async fn given_up_stays_used<P: Place>() {
@@ -183,7 +194,7 @@ pub(crate) async fn given_up_stays_used<P: Place>() {
         .abandon_reservation("member", &reserved.serial, "the signer refused the name")
         .await
         .unwrap();
-    assert_eq!(ledger.pending_reservations().await.unwrap(), []);
+    assert_eq!(pending(&ledger).await, []);
     let mut again = reserved.clone();
     again.request_id = [9; 16];
     assert!(matches!(

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::Place;
-use crate::fixtures::{NOW, imported, issuer, reservation, revocation, serial};
+use crate::fixtures::{NOW, imported, issuer, pending, reservation, revocation, serial};
 
 const CASES: u32 = 12;
 
@@ -236,10 +236,8 @@ async fn compare(ledger: &Ledger, model: &Model) -> Result<(), TestCaseError> {
         (counts.issued, counts.revoked),
         (statuses.len() as u64, revoked.len() as u64)
     );
-    let pending: BTreeSet<_> = ledger
-        .pending_reservations()
+    let pending: BTreeSet<_> = pending(ledger)
         .await
-        .unwrap()
         .iter()
         .map(|open| open.serial)
         .collect();

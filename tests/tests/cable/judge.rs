@@ -55,8 +55,9 @@ pub(crate) fn everything(system: &System, orders: &[Order]) -> Totals {
         .block_on(Ledger::open_existing(&file, Arc::new(SystemClock)))
         .expect("the ledger");
     let pending = || {
-        let pending = runtime.block_on(ledger.pending_reservations());
-        pending.expect("the ledger").len()
+        runtime
+            .block_on(ledger.pending_count())
+            .expect("the ledger")
     };
     // One after the other, as long as it takes.
     let mut waiting = pending();
