@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pki::CrlNumber;
+use wire::local::{CableState, HostState};
 use wire::{RefusalCode, Refused, WireError};
 
 use crate::connection::CallError;
@@ -29,8 +30,21 @@ pub enum SignerError {
 }
 
 impl SignerError {
-    pub(crate) fn late(deadline: Duration) -> Self {
-        Self::Unavailable(format!("nothing within {} s", deadline.as_secs_f32()))
+    /// With what `host` says about signers that get no requests.
+    pub(crate) fn late(deadline: Duration, host: Option<&HostState>) -> Self {
+        let mut text = format!("nothing within {} s", deadline.as_secs_f32());
+        if let Some(HostState {
+            active: None,
+            cables,
+            ..
+        }) = host
+        {
+            for CableState { reason, .. } in cables {
+                text.push_str("; ");
+                text.push_str(reason);
+            }
+        }
+        Self::Unavailable(text)
     }
 
     pub(crate) fn busy(deadline: Duration) -> Self {

@@ -16,7 +16,7 @@ impl SignerClient {
         let asked = timeout(self.deadline, self.ask_host(HostQuestion::State));
         match asked
             .await
-            .map_err(|_| SignerError::late(self.deadline))??
+            .map_err(|_| SignerError::late(self.deadline, None))??
         {
             HostAnswer::State(state) => Ok(state),
             HostAnswer::Refused(refused) => Err(refused.into()),

@@ -245,6 +245,12 @@ impl SignerClient {
         &self.link.socket
     }
 
+    /// Why nothing came in time, as far as the host knows.
+    async fn late(&self) -> SignerError {
+        let host = self.clone().with_deadline(ID_DEADLINE).host_state().await;
+        SignerError::late(self.deadline, host.ok().as_ref())
+    }
+
     async fn sign(&self, id: [u8; 16], operation: Operation) -> Result<Vec<u8>, SignerError> {
         match self.ask(RequestId(id), operation).await? {
             Outcome::Signed { signature } => Ok(signature),
@@ -261,9 +267,10 @@ impl SignerClient {
             .map_err(SignerError::unsendable)?;
         let mut busy_until = None;
         loop {
-            let reply = timeout_at(deadline, self.link.call(id, &message))
-                .await
-                .map_err(|_| SignerError::late(self.deadline))??;
+            let Ok(reply) = timeout_at(deadline, self.link.call(id, &message)).await else {
+                return Err(self.late().await);
+            };
+            let reply = reply?;
             match reply.outcome {
                 Outcome::Refused(refused) => return Err(refused.into()),
                 Outcome::Busy { milliseconds } => {
@@ -272,9 +279,9 @@ impl SignerClient {
                         return Err(SignerError::busy(BUSY_DEADLINE));
                     }
                     let wait = Duration::from_millis(u64::from(milliseconds).clamp(1, 1_000));
-                    timeout_at(deadline, sleep(wait))
-                        .await
-                        .map_err(|_| SignerError::late(self.deadline))?;
+                    if timeout_at(deadline, sleep(wait)).await.is_err() {
+                        return Err(self.late().await);
+                    }
                 }
                 outcome => return Ok(outcome),
             }

@@ -7,6 +7,7 @@ use pki::Time;
 use signer_client::{Fate, IssueCertificate, Mode, RefusalCode, SignerClient, SignerError, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use wire::local::{CableState, HostAnswer, HostQuestion, HostState, LineState};
 use wire::{Operation, Outcome, Refused, Reply, Request, SignedResult, frame};
 
 fn listen(socket: &Path) -> UnixListener {
@@ -14,11 +15,15 @@ fn listen(socket: &Path) -> UnixListener {
 }
 
 async fn read(stream: &mut UnixStream) -> Request {
+    Request::decode(&read_octets(stream).await).unwrap()
+}
+
+async fn read_octets(stream: &mut UnixStream) -> Vec<u8> {
     let mut header = [0; frame::HEADER];
     stream.read_exact(&mut header).await.unwrap();
     let mut message = vec![0; frame::length(header).unwrap()];
     stream.read_exact(&mut message).await.unwrap();
-    Request::decode(&message).unwrap()
+    message
 }
 
 async fn write(stream: &mut UnixStream, request: &Request, outcome: Outcome) {
@@ -202,6 +207,67 @@ async fn a_deadline_passes_and_the_next_call_works() {
         client.issue_certificate([1; 16], issue()).await,
         Ok(vec![2])
     );
+}
+
+/// Who waited in vain hears what the host knows.
+#[tokio::test]
+async fn a_deadline_says_why_no_signer_gets_the_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let client = SignerClient::new(directory.path().join("signer.sock"))
+        .with_deadline(Duration::from_millis(50));
+    let listener = listen(client.socket());
+    tokio::spawn(async move {
+        let (mut silent, _) = listener.accept().await.unwrap();
+        let _unanswered = read(&mut silent).await;
+        let (mut asked, _) = listener.accept().await.unwrap();
+        let question = HostQuestion::decode(&read_octets(&mut asked).await).unwrap();
+        assert_eq!(question, HostQuestion::State);
+        let answer = HostAnswer::State(locked()).encode().unwrap();
+        let framed = frame::encode(&answer).unwrap();
+        asked.write_all(&framed).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let Err(SignerError::Unavailable(why)) = client.issue_certificate([1; 16], issue()).await
+    else {
+        panic!("nobody answers");
+    };
+    assert_eq!(
+        why,
+        "nothing within 0.05 s; signer 1 is locked: somebody locked it"
+    );
+}
+
+/// A host whose only signer is locked.
+fn locked() -> HostState {
+    let cable = CableState {
+        signer_id: 1,
+        device_open: true,
+        up: true,
+        reason: "signer 1 is locked: somebody locked it".to_owned(),
+        build: None,
+        status: None,
+        status_age: 0,
+        ping: 0,
+        clock_offset: 0,
+        log_head: 0,
+        log_archived: 0,
+        log_replicated: None,
+        unanswered: 0,
+        backlog: 0,
+        line: LineState::default(),
+    };
+    HostState {
+        time: Time::from_unix(1_795_255_200),
+        cables: vec![cable],
+        active: None,
+        epoch: 0,
+        queues: Vec::new(),
+        open_octets: 0,
+        outbox_octets: 0,
+        alarms: Vec::new(),
+        refused_count: 0,
+        refused: Vec::new(),
+    }
 }
 
 #[tokio::test]
