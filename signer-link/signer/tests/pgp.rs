@@ -2,17 +2,16 @@
 
 mod common;
 
+use common::openpgp::{ADDRESS, Member, NAME, self_signature};
 use common::{Bench, Fixture, Leaf, PASSPHRASE, noon, policy, refusal, signature};
 use keystore::{EncryptedStore, SecretString, SigningKey};
-use openpgp::{PublicKey, Signature, TransferableKey, own_user_id};
-use pki::{HashAlgorithm, KeyKind, Time};
+use openpgp::{PublicKey, Signature, TransferableKey};
+use pki::{HashAlgorithm, KeyKind};
 use signer::journal_record::{Act, Record};
 use signer::settings::Limits;
 use wire::{Level, Operation, Outcome, RefusalCode, Reply, SignPgpUid};
 
 const DAY: i64 = 86_400;
-const NAME: &str = "Anna Žluťoučká";
-const ADDRESS: &str = "anna@example.org";
 
 /// A fixture whose signer certifies OpenPGP keys for the next `days`; and the public half of its key.
 fn fixture(days: i64) -> (Fixture, PublicKey) {
@@ -33,54 +32,6 @@ fn fixture(days: i64) -> (Fixture, PublicKey) {
     let transferable = TransferableKey::new(public.clone(), vec![(user_id.to_owned(), vec![body])]);
     signer::pgp::key::save(&fixture.keys(), "openpgp", &transferable.to_octets()).unwrap();
     (fixture, public)
-}
-
-fn self_signature(
-    key: &SigningKey,
-    public: &PublicKey,
-    user_id: &str,
-    created: Time,
-    key_ends: Time,
-) -> Vec<u8> {
-    let unsigned = own_user_id(public, user_id, created, key_ends).unwrap();
-    let signature = key.sign(unsigned.algorithm(), unsigned.octets()).unwrap();
-    unsigned.body(&signature).unwrap()
-}
-
-/// A member with a key.
-struct Member {
-    key: SigningKey,
-    public: PublicKey,
-}
-
-impl Member {
-    fn new() -> Self {
-        let key = SigningKey::generate(KeyKind::P256).unwrap();
-        let made = noon().plus_seconds(-10 * DAY);
-        let public = PublicKey::new(key.public_key(), made).unwrap();
-        Self { key, public }
-    }
-
-    fn signs(&self, user_id: &str) -> Vec<u8> {
-        let created = noon().plus_seconds(-5 * DAY);
-        let end = noon().plus_seconds(3_000 * DAY);
-        self_signature(&self.key, &self.public, user_id, created, end)
-    }
-
-    fn asks(&self, user_id: &str) -> SignPgpUid {
-        SignPgpUid {
-            issuer: "openpgp".to_owned(),
-            key: self.public.body().to_vec(),
-            user_id: user_id.to_owned(),
-            self_signature: self.signs(user_id),
-            level: Level::Assured,
-            name: Some(NAME.to_owned()),
-            addresses: vec![ADDRESS.to_owned(), "a.z@example.com".to_owned()],
-            created: noon(),
-            expires: noon().plus_seconds(730 * DAY),
-            evidence: Some([7; 32]),
-        }
-    }
 }
 
 fn ask(bench: &mut Bench, id: u8, request: SignPgpUid) -> Reply {
@@ -104,7 +55,7 @@ fn the_table_of_i13() {
     const MAIL: Option<&str> = Some("10");
     let (fixture, ca) = fixture(3_652);
     let mut bench = fixture.bench();
-    let member = Member::new();
+    let member = Member::new(noon());
     // The user id, its kind if it is certified, else the field and what is said of it.
     let table = [
         ("Anna Žluťoučká <anna@example.org>", NAMED, "", ""),
@@ -184,7 +135,7 @@ fn the_table_of_i13() {
 fn names_are_for_assured_members() {
     let (fixture, _) = fixture(3_652);
     let mut bench = fixture.bench();
-    let member = Member::new();
+    let member = Member::new(noon());
     let by_mail = |user_id: &str| SignPgpUid {
         level: Level::Member,
         expires: noon().plus_seconds(183 * DAY),
@@ -204,7 +155,7 @@ fn names_are_for_assured_members() {
 fn each_wrong_part_is_refused_by_its_name() {
     let (fixture, ca) = fixture(3_652);
     let mut bench = fixture.bench();
-    let (member, other) = (Member::new(), Member::new());
+    let (member, other) = (Member::new(noon()), Member::new(noon()));
     let good = member.asks(NAME);
     let scene = Scene { member, other, ca };
     let mutants: &[(&str, &str, Change)] = &[
@@ -325,7 +276,7 @@ fn rsa(bits: usize, exponent: u32) -> Vec<u8> {
 fn no_certification_outlives_the_signers_key() {
     let (fixture, _) = fixture(100);
     let mut bench = fixture.bench();
-    let member = Member::new();
+    let member = Member::new(noon());
     refused(
         &ask(&mut bench, 1, member.asks(NAME)),
         "expires",
@@ -340,7 +291,7 @@ fn no_certification_outlives_the_signers_key() {
 fn the_two_kinds_of_keys_are_never_taken_for_each_other() {
     let (fixture, _) = fixture(3_652);
     let mut bench = fixture.bench();
-    let mut request = Member::new().asks(NAME);
+    let mut request = Member::new(noon()).asks(NAME);
     request.issuer = "member".to_owned();
     assert_eq!(
         refusal(&ask(&mut bench, 1, request)).code,
@@ -367,7 +318,7 @@ fn the_two_kinds_of_keys_are_never_taken_for_each_other() {
 fn one_id_never_stands_for_two_contents() {
     let (fixture, _) = fixture(3_652);
     let mut bench = fixture.bench();
-    let request = Member::new().asks(NAME);
+    let request = Member::new(noon()).asks(NAME);
     signature(&ask(&mut bench, 1, request.clone()));
     let mut other = request;
     other.expires = other.expires.plus_seconds(-1);
@@ -379,7 +330,7 @@ fn one_id_never_stands_for_two_contents() {
 #[test]
 fn a_question_that_comes_again_is_answered_from_the_journal() {
     let (fixture, _) = fixture(3_652);
-    let request = Member::new().asks(NAME);
+    let request = Member::new(noon()).asks(NAME);
     let mut bench = fixture.bench();
     let first = ask(&mut bench, 1, request.clone());
     let body = signature(&first);
@@ -435,7 +386,7 @@ fn an_intent_is_finished_later() {
         ..Limits::default()
     };
     let mut bench = fixture.bench_with(policy(), limits);
-    let member = Member::new();
+    let member = Member::new(noon());
     let (first, second) = (member.asks(NAME), member.asks(ADDRESS));
     let replies = bench.ask_all(vec![
         (1, Operation::SignPgpUid(first)),
@@ -466,7 +417,7 @@ fn certifications_of_a_day_are_limited() {
         ..Limits::default()
     };
     let mut bench = fixture.bench_with(policy(), limits);
-    let member = Member::new();
+    let member = Member::new(noon());
     for id in 1..=2 {
         signature(&ask(&mut bench, id, member.asks(NAME)));
     }
@@ -480,7 +431,7 @@ fn nothing_is_certified_in_the_wind_down() {
     let (fixture, _) = fixture(3_652);
     let mut bench = fixture.bench();
     bench.core.wind_down(bench.now).unwrap();
-    let refused = refusal(&ask(&mut bench, 1, Member::new().asks(NAME)));
+    let refused = refusal(&ask(&mut bench, 1, Member::new(noon()).asks(NAME)));
     assert_eq!(refused.code, RefusalCode::NotAllowed);
     assert!(refused.message.contains("G11"), "{refused}");
 }
@@ -492,7 +443,7 @@ fn the_policy_is_named_where_one_is_configured() {
     let with = policy().with_pgp_policy(Some(URI.to_owned()));
     assert_ne!(with.hash(), policy().hash());
     let mut bench = fixture.bench_with(with, Limits::default());
-    let member = Member::new();
+    let member = Member::new(noon());
     let body = signature(&ask(&mut bench, 1, member.asks(NAME)));
     let made = Signature::from_body(&body).unwrap();
     made.verify_user_id(&member.public, NAME.as_bytes(), &ca)

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod openpgp;
 pub(crate) mod pty;
 
 use std::fs;

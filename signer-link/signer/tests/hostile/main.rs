@@ -20,6 +20,7 @@ mod logs;
 mod messages;
 mod names;
 mod noise;
+mod openpgp;
 mod records;
 mod responders;
 mod restarts;
@@ -35,12 +36,13 @@ use attack::{Attack, try_all};
 /// A topic with its attacks.
 type Table = (&'static str, fn() -> Vec<Attack>);
 
-const TABLES: [Table; 13] = [
+const TABLES: [Table; 14] = [
     ("certificates", certificates::attacks),
     ("names", names::attacks),
     ("keys", keys::attacks),
     ("responders", responders::attacks),
     ("revocations", revocations::attacks),
+    ("OpenPGP", openpgp::attacks),
     ("CRLs", crls::attacks),
     ("the log and budgets", logs::attacks),
     ("clocks", clocks::attacks),
@@ -91,6 +93,11 @@ fn responders() {
 #[test]
 fn revocations() {
     try_all(revocations::attacks());
+}
+
+#[test]
+fn openpgp() {
+    try_all(openpgp::attacks());
 }
 
 #[test]
