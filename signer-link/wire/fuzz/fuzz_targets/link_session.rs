@@ -2,6 +2,8 @@
 //! order; only forged frames are a breach; and afterwards the link comes back.
 #![no_main]
 
+use std::sync::LazyLock;
+
 use libfuzzer_sys::fuzz_target;
 use wire::link::frame::{Acknowledgement, Body, Decoded, Decoder, Frame};
 use wire::link::{Endpoint, Event, KeyPair, LinkSettings, Role, SessionKeys};
@@ -107,8 +109,9 @@ struct End {
 
 impl Cable {
     fn new() -> Self {
-        let host = KeyPair::of(Zeroizing::new([1; 32]));
-        let signer = KeyPair::of(Zeroizing::new([2; 32]));
+        static KEYS: LazyLock<[KeyPair; 2]> =
+            LazyLock::new(|| [1, 2].map(|octet| KeyPair::of(Zeroizing::new([octet; 32]))));
+        let [host, signer] = &*KEYS;
         let end = |role, private: &KeyPair, peer: &KeyPair, seed| {
             let keys = SessionKeys {
                 private: *private.private,
@@ -141,8 +144,8 @@ impl Cable {
         Self {
             now: 0,
             ends: [
-                end(Role::Host, &host, &signer, 1),
-                end(Role::Signer, &signer, &host, 2),
+                end(Role::Host, host, signer, 1),
+                end(Role::Signer, signer, host, 2),
             ],
             forged: false,
         }
