@@ -31,8 +31,7 @@ pub enum IssuanceError {
     },
     /// The signer gave no answer. The request is kept and finished by itself when the signer is back.
     #[error(
-        "the signer gives no answer ({why}); the request is kept and certificate {serial} of {issuer} is issued when \
-         the signer is back"
+        "{why}; the request is kept and certificate {serial} of {issuer} is issued when the signer is back"
     )]
     SignerAway {
         /// The issuer.

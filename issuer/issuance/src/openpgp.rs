@@ -89,12 +89,10 @@ pub enum PgpError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The signer gave no answer before anything was asked.
-    #[error("the signer gives no answer ({0}); nothing was asked of it")]
+    #[error("{0}; nothing was asked of it")]
     SignerUnseen(String),
     /// The signer gave no answer; what was asked is kept, and finished by itself.
-    #[error(
-        "the signer gives no answer ({0}); the request is kept and the user ids are certified when the signer is back"
-    )]
+    #[error("{0}; the request is kept and the user ids are certified when the signer is back")]
     SignerAway(String),
     /// What the signer gave is no certification by its key.
     #[error(

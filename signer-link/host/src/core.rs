@@ -131,6 +131,8 @@ struct Cable<D: Directory> {
     replicated: Option<(u8, u64)>,
     /// The standby did not take what followed on what it was thought to have.
     replicate_anew: bool,
+    /// It has refused that as well: not before this.
+    replicate_at: Millis,
 }
 
 struct Seen {
@@ -163,6 +165,7 @@ impl<D: Directory> Core<D> {
                 breach: None,
                 replicated: None,
                 replicate_anew: false,
+                replicate_at: 0,
             });
         }
         let mut core = Self {

@@ -405,8 +405,10 @@ impl<D: Directory> Core<D> {
                     "the standby does not take what follows: {}", refused.message
                 );
                 if this.replicate_anew {
-                    session.pause_until = now.millis + NOT_REPLICATED;
+                    this.replicate_at = now.millis + NOT_REPLICATED;
                 }
+                // Or it was promoted, and says so.
+                session.ping_at = now.millis;
                 this.replicated = Some((active, 0));
                 this.replicate_anew = true;
             }

@@ -24,6 +24,7 @@ impl<D: Directory> Core<D> {
                 next.push(Some(session.ping_at));
             }
             next.push((session.pause_until > now).then_some(session.pause_until));
+            next.push((cable.replicate_at > now).then_some(cable.replicate_at));
             if self.wants_log(index) {
                 next.push(Some(session.log_at.max(session.pause_until)));
             }
@@ -240,6 +241,7 @@ impl<D: Directory> Core<D> {
         };
         if session.mode != Mode::Standby
             || now.millis < session.pause_until
+            || now.millis < this.replicate_at
             || this.backlog >= this.settings.window_octets
             || session.has(|flight| matches!(flight, Flight::Replicate { .. }))
         {

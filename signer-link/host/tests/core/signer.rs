@@ -258,7 +258,14 @@ impl Signer {
     }
 
     fn follow(&mut self, after: u64, records: &[LogRecord]) -> Outcome {
-        assert_eq!(self.mode, Mode::Standby, "Replicate is for a standby");
+        if self.mode != Mode::Standby {
+            return Outcome::Refused(Refused {
+                code: RefusalCode::NotAllowed,
+                field: "operation".to_owned(),
+                message: "this signer follows no other".to_owned(),
+                above: None,
+            });
+        }
         if after > self.followed {
             return Outcome::Refused(Refused {
                 code: RefusalCode::Diverged,

@@ -125,6 +125,38 @@ fn a_promotion_while_the_old_one_works_takes_its_acts_away() {
     assert_eq!(world.cables[1].signer.done.len(), 3);
 }
 
+/// What the new one refuses, since it follows nobody any more, makes nobody wait.
+#[test]
+fn a_promotion_that_is_met_by_a_refusal_is_seen_at_once() {
+    let mut world = world();
+    let exchange = |world: &mut World, cable: usize| {
+        world.step();
+        while !world.cables[cable].there.is_empty() || !world.cables[cable].back.is_empty() {
+            world.deliver(cable);
+            world.bring_back(cable);
+            world.step();
+        }
+    };
+    world.ask(CALLER, &issue(0, "server"));
+    exchange(&mut world, 0);
+    world.cables[1].signer.mode = Mode::Active;
+    world.cables[1].signer.epoch = 2;
+    // The old one's log is archived, and handed on.
+    world.pass(1_000);
+    exchange(&mut world, 0);
+    for number in 1..4 {
+        world.ask(CALLER, &issue(number, "server"));
+    }
+    world.step();
+    // From here on the old one is silent.
+    exchange(&mut world, 1);
+    assert!(world.cables[1].signer.heard.contains(&"replicate"));
+    assert_eq!(world.core().view(world.now()).active, Some(1));
+    world.pass(1_000);
+    exchange(&mut world, 1);
+    assert!((1..4).all(|number| world.outcomes(id(number)).len() == 1));
+}
+
 #[test]
 fn two_that_are_active_get_nothing() {
     let mut world = world();
