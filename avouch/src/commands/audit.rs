@@ -7,11 +7,13 @@ mod compare;
 mod difference;
 mod logs;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
 use journal::Position;
-use ledger::{AuditSummary, LedgerError};
+use ledger::{AuditSummary, Ledger, LedgerError};
+use pki::Certificate;
 use serde_json::{Value, json};
 use signer_client::SignerClient;
 use signer_client::local::{CableState, HostState};
@@ -53,7 +55,7 @@ pub(crate) async fn verify(data: &DataDir, options: &VerifyOptions) -> Result<Ou
     let host = host_state(data).await;
     let mut marks = checkpoints::marks(&checkpoints)?;
     marks.extend(host.iter().flat_map(said_by_signers));
-    let mut logs = Logs::open(data, marks)?;
+    let mut logs = Logs::open(data, marks, ca_certificates(&ledger).await?)?;
     // The logs before the ledger: what is in the ledger was signed before.
     logs.read()?;
     let mut comparison = Comparison::begin(&ledger).await?;
@@ -75,6 +77,14 @@ pub(crate) async fn verify(data: &DataDir, options: &VerifyOptions) -> Result<Ou
         &differences,
         options,
     ))
+}
+
+/// Those of the ledger, by name.
+async fn ca_certificates(ledger: &Ledger) -> Result<BTreeMap<String, Certificate>> {
+    let issuers = ledger.issuers().await?.into_iter();
+    issuers
+        .map(|issuer| Ok((issuer.name.clone(), records::ca_certificate(&issuer)?)))
+        .collect()
 }
 
 async fn host_state(data: &DataDir) -> Option<HostState> {

@@ -9,6 +9,7 @@
 
 mod acts;
 mod certificates;
+mod checkpoints;
 mod crls;
 mod heal;
 mod mode;
@@ -124,13 +125,14 @@ pub enum CoreError {
     NotStandby,
     /// It would use CRL numbers again.
     #[error(
-        "nothing of the active signer's journal is here yet: connect the host, and see `replicated` in `status`"
+        "nothing of the active signer's journal is here yet that its key vouches for: connect the host, and see `replicated` \
+         in `status`"
     )]
     NothingFollowed,
-    /// No promotion can follow: whoever relayed the journal has made one up.
+    /// No promotion can follow.
     #[error(
-        "the journal that was relayed has the last promotion epoch there is: the host is hostile. Make a new standby of this \
-         machine (signer standby), on another host"
+        "the journal of the signer before has the last promotion epoch there is: no honest signer counts so far. Look into it \
+         (`avouch signer log`) before anything is signed again"
     )]
     LastEpoch,
     /// A message of its own could not be made.
@@ -254,7 +256,9 @@ impl<S: Storage, K: Keys> Core<S, K> {
             strikes: 0,
             maintenance: None,
         });
-        self.take_keys(now)
+        self.take_keys(now)?;
+        self.check_journal(now);
+        Ok(())
     }
 
     /// Makes this signer the active one: the host follows the highest epoch, and the signer before locks when it hears
@@ -262,7 +266,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
     pub fn promote(&mut self, now: u64) -> Result<u32, CoreError> {
         self.may_be_promoted()?;
         // Whom it follows was promoted, even if the record of that has not come yet.
-        let followed = u32::from(self.memory.replicated().sequence > 0);
+        let followed = u32::from(self.memory.vouched_for() > 0);
         let epoch = self.memory.epoch().max(followed).checked_add(1);
         let epoch = epoch.ok_or(CoreError::LastEpoch)?;
         self.record(Record::Promoted {
@@ -277,7 +281,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
         if !self.memory.is_standby() {
             return Err(CoreError::NotStandby);
         }
-        if self.memory.follows() && self.memory.replicated().sequence == 0 {
+        if self.memory.follows() && self.memory.vouched_for() == 0 {
             return Err(CoreError::NothingFollowed);
         }
         Ok(())

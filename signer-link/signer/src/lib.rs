@@ -21,6 +21,7 @@
 pub mod ca;
 pub mod ca_certificate;
 pub mod ceremony;
+pub mod checkpoint;
 pub mod clock;
 pub mod complete_history;
 pub mod config;

@@ -24,7 +24,36 @@ pub struct Memory {
     promoted: bool,
     locked: Option<String>,
     winds_down: bool,
+    /// Where the own log stands.
+    own: Receipt,
+    /// Its last checkpoint.
+    checkpoint: Option<Checkpoint>,
     replicated: journal::Position,
+    /// Up to which record of the active signer's log a checkpoint vouches.
+    vouched_for: u64,
+    /// Of a standby: records that no checkpoint follows yet. The first list is of the log that it follows; the second of the
+    /// log that the active signer followed before it was promoted; and so on.
+    unvouched: Vec<Vec<Relayed>>,
+}
+
+/// A checkpoint of the own log.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Where the log stood before it.
+    pub position: Receipt,
+    /// Seconds since 1970.
+    pub time: i64,
+    /// The name of the CA's key.
+    pub issuer: String,
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+/// A record of another signer's log, and where in ours it stands.
+#[derive(Debug)]
+struct Relayed {
+    receipt: Receipt,
+    octets: Vec<u8>,
 }
 
 /// All about one Name of a CA.
@@ -111,15 +140,32 @@ impl Memory {
             } => self.revoke(id, digest, authority, &revoke, receipt.sequence),
             Record::Unlocked { .. } => self.locked = None,
             Record::Locked { reason, .. } => self.locked = Some(reason),
+            Record::Checkpoint {
+                time,
+                issuer,
+                signature,
+            } => {
+                self.checkpoint = Some(Checkpoint {
+                    position: self.own,
+                    time,
+                    issuer,
+                    signature,
+                });
+            }
             Record::Promoted { epoch, .. } => {
                 self.raise_epoch(epoch);
                 self.promoted = true;
+                self.unvouched.clear();
             }
             Record::Replicated { record, .. } => {
                 self.replicated = self.replicated_after(&record);
-                self.learn(receipt, &record);
+                let octets = record;
+                if self.follow(0, Relayed { receipt, octets }) {
+                    self.vouched_for = self.replicated.sequence;
+                }
             }
         }
+        self.own = receipt;
     }
 
     /// What is known about a request.
@@ -214,9 +260,29 @@ impl Memory {
         self.refused(id, digest, sequence);
     }
 
-    /// Of a standby: a record of the active signer's journal, of which this one has a copy in the record of `receipt`.
-    fn learn(&mut self, receipt: Receipt, octets: &[u8]) {
-        match Record::relayed(octets) {
+    /// Of a standby: the next record of a log that is followed, `depth` signers away. It is learnt from when a checkpoint
+    /// comes, which was verified before it was written down here or there. Gives whether it is one.
+    fn follow(&mut self, depth: usize, relayed: Relayed) -> bool {
+        if self.unvouched.len() <= depth {
+            self.unvouched.resize_with(depth + 1, Vec::new);
+        }
+        let is_checkpoint = matches!(
+            Record::decode(&relayed.octets),
+            Ok(Record::Checkpoint { .. })
+        );
+        if !is_checkpoint {
+            self.unvouched[depth].push(relayed);
+            return false;
+        }
+        for relayed in std::mem::take(&mut self.unvouched[depth]) {
+            self.learn(depth, relayed);
+        }
+        true
+    }
+
+    /// A record of that log that a checkpoint vouches for.
+    fn learn(&mut self, depth: usize, Relayed { receipt, octets }: Relayed) {
+        match Record::decode(&octets) {
             // About the other signer's own keys and console; and what cannot be read was written by a newer version,
             // which `Core` refuses before it is written here.
             Ok(
@@ -227,22 +293,45 @@ impl Memory {
                 | Record::Started { .. },
             )
             | Err(_) => {}
-            Ok(Record::Promoted { epoch, .. }) => self.raise_epoch(epoch),
+            Ok(Record::Promoted { epoch, .. }) => {
+                // What that signer itself did not believe.
+                self.unvouched.truncate(depth + 1);
+                self.raise_epoch(epoch);
+            }
+            Ok(Record::Replicated { record, .. }) => {
+                let octets = record;
+                self.follow(depth + 1, Relayed { receipt, octets });
+            }
             Ok(record) => self.replay(receipt, record),
         }
     }
 
     /// Where the active signer's journal would stand after one more record.
     pub fn replicated_after(&self, octets: &[u8]) -> journal::Position {
-        match self.replicated.sequence {
+        Self::follows_on(self.replicated, octets)
+    }
+
+    /// Where a journal stands after one more record; the default position is before its first.
+    pub fn follows_on(position: journal::Position, octets: &[u8]) -> journal::Position {
+        match position.sequence {
             0 => journal::Position::start(journal::SIGNER_JOURNAL).after(octets),
-            _ => self.replicated.after(octets),
+            _ => position.after(octets),
         }
     }
 
     /// How far the active signer's journal is here.
     pub const fn replicated(&self) -> journal::Position {
         self.replicated
+    }
+
+    /// Up to which of its records a checkpoint vouches for it. What comes after that is not believed yet.
+    pub const fn vouched_for(&self) -> u64 {
+        self.vouched_for
+    }
+
+    /// The last checkpoint of the own log, if there is one.
+    pub const fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
     }
 
     /// Whether its journal was made for a standby.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use common::{Bench, Fixture, Leaf, policy, signature};
-use journal::{DiskFile, Storage};
+use journal::{DiskFile, Journal, SIGNER_JOURNAL, Storage};
 use pki::SignatureAlgorithm;
+use signer::journal_record::Record;
 use signer::log::Log;
 use signer::memory::Memory;
 use signer::settings::Limits;
-use wire::{Mode, Operation, Outcome, RequestId, SignedResult};
+use wire::{LogRecord, Mode, Operation, Outcome, RequestId, SignedResult};
 
 /// A disk that does so many more writes and syncs, and then none.
 struct Dying {
@@ -287,4 +288,44 @@ fn an_older_journal_signs_nothing() {
     bench.greet_with(archived, 1);
     bench.ping(common::noon());
     signature(&bench.issue(4, request));
+}
+
+/// A journal that came back from an archive whose owner left something out, and chained the rest anew.
+#[test]
+fn a_journal_that_was_made_up_locks() {
+    let fixture = Fixture::new();
+    let mut bench = fixture.bench();
+    signature(&bench.issue(2, Leaf::new(&fixture.member).request()));
+    let log = Operation::GetLog { after: 0 };
+    let Outcome::Log { records, .. } = bench.ask(3, log).outcome else {
+        panic!("no log");
+    };
+    drop(bench);
+    let decode = |record: &LogRecord| Record::decode(&record.0).unwrap();
+    assert!(matches!(
+        decode(records.last().unwrap()),
+        Record::Checkpoint { .. }
+    ));
+    for leave_out in [false, true] {
+        fs::remove_file(fixture.journal()).unwrap();
+        let mut kept = records
+            .iter()
+            .filter(|record| !(leave_out && matches!(decode(record), Record::Signed { .. })));
+        let first = &kept.next().unwrap().0;
+        let mut journal = Journal::create(&fixture.journal(), SIGNER_JOURNAL, first).unwrap();
+        kept.for_each(|record| {
+            journal.append(&record.0).unwrap();
+        });
+        journal.sync().unwrap();
+        drop(journal);
+        let mut bench = fixture.sealed(policy(), Limits::default());
+        bench.unlock();
+        let (mode, reason) = bench.core.mode(bench.now);
+        assert_eq!(mode == Mode::Locked, leave_out, "{mode}: {reason}");
+        assert_eq!(
+            reason.contains("put back the true one"),
+            leave_out,
+            "{reason}"
+        );
+    }
 }

@@ -11,7 +11,7 @@ use signer::core::CoreError;
 use signer::journal_record::Record;
 use signer::log::Log;
 use signer::settings::Limits;
-use wire::{LogRecord, Mode, Operation, Outcome, RefusalCode};
+use wire::{LogRecord, Mode, Operation, Outcome, RefusalCode, RequestId, SignedResult};
 
 /// A second machine with the same keys, and the journal of a standby.
 fn second(first: &Fixture) -> Fixture {
@@ -245,25 +245,141 @@ fn only_a_standby_that_has_followed_is_promoted() {
     ));
 }
 
-/// A host that makes promotions up cannot have a standby begin anew.
+/// The host relays the log and can make up another, but not one that a CA's key vouches for.
 #[test]
-fn epochs_never_begin_anew() {
+fn a_made_up_log_is_not_believed() {
     let first = Fixture::new();
-    let second = second(&first);
-    let mut standby = follower(&second);
+    let mut active = first.bench();
+    let entries = [entry()];
+    active.ask(1, revoke(&entries, None));
+    let true_log = log_after(&mut active, 0);
+    let is_checkpoint =
+        |record: &LogRecord| matches!(Record::decode(&record.0), Ok(Record::Checkpoint { .. }));
+    assert_eq!(
+        true_log
+            .iter()
+            .filter(|record| is_checkpoint(record))
+            .count(),
+        1
+    );
+    assert!(is_checkpoint(true_log.last().unwrap()));
+
+    let revoked =
+        |record: &LogRecord| matches!(Record::decode(&record.0), Ok(Record::Revoked { .. }));
+    // Without the revocation, with a promotion that was none, and with both in another order.
+    let mut without = true_log.clone();
+    without.retain(|record| !revoked(record));
+    let mut longer = true_log.clone();
     let promoted = Record::Promoted {
         time: noon().unix(),
         epoch: u32::MAX,
     };
-    let records = vec![LogRecord(promoted.encode())];
+    longer.insert(1, LogRecord(promoted.encode()));
+    let mut turned = true_log.clone();
+    turned.swap(0, 1);
+    for forged in [without, longer, turned] {
+        let second = second(&first);
+        let mut standby = follower(&second);
+        let tell = |standby: &mut Bench, after, records: &[LogRecord]| {
+            let records = records.to_vec();
+            standby.ask(1, Operation::Replicate { after, records })
+        };
+        let refused = refusal(&tell(&mut standby, 0, &forged));
+        assert_eq!(refused.field, "records");
+        assert!(refused.message.contains("checkpoint"), "{refused}");
+        assert_eq!(standby.core.status(standby.now).replicated, 0);
+        // Without its checkpoint it is written down, and that is all.
+        let (_, unsigned) = forged.split_last().unwrap();
+        assert_eq!(tell(&mut standby, 0, unsigned).outcome, Outcome::Done);
+        for _ in 0..2 {
+            assert_eq!(standby.core.memory().epoch(), 0);
+            let member = signer_authority(&first);
+            assert!(standby.core.memory().authority(&member).is_none());
+            let promoted = standby.core.promote(standby.now);
+            assert!(
+                matches!(promoted, Err(CoreError::NothingFollowed)),
+                "{promoted:?}"
+            );
+            drop(standby);
+            standby = follower(&second);
+        }
+        // What is written down stays, so the true log does not follow from it any more.
+        let after = standby.core.status(standby.now).replicated;
+        let rest = &true_log[true_log.len() - 1..];
+        assert_eq!(refusal(&tell(&mut standby, after, rest)).field, "records");
+    }
+}
+
+fn signer_authority(fixture: &Fixture) -> [u8; 32] {
+    signer::journal_record::hash(fixture.member.subject().as_der())
+}
+
+/// What came after the last checkpoint is lost with the signer that is gone; whoever asked for it asks again.
+#[test]
+fn what_nobody_vouches_for_is_done_anew() {
+    let first = Fixture::new();
+    let mut active = first.bench();
+    let entries = [entry()];
+    let told = revoke(&entries, None);
+    let early = log_after(&mut active, 0);
+    active.ask(2, told.clone());
+    let late = log_after(&mut active, early.len() as u64);
+    let second = second(&first);
+    let mut standby = follower(&second);
+    let mut records = early;
+    records.extend_from_slice(&late[..late.len() - 1]);
+    let count = records.len() as u64;
     let reply = standby.ask(1, Operation::Replicate { after: 0, records });
     assert_eq!(reply.outcome, Outcome::Done);
-    let promoted = standby.core.promote(standby.now);
-    assert!(
-        matches!(promoted, Err(CoreError::LastEpoch)),
-        "{promoted:?}"
+    standby.core.promote(standby.now).unwrap();
+    standby.greet();
+    assert_eq!(standby.core.status(standby.now).replicated, count);
+    let results = Operation::GetResult {
+        ids: vec![RequestId([2; 16])],
+    };
+    assert_eq!(
+        standby.ask(3, results).outcome,
+        Outcome::Results {
+            results: vec![SignedResult::Unknown]
+        }
     );
-    assert_eq!(standby.mode(), Mode::Standby);
+    assert!(matches!(
+        standby.ask(2, told).outcome,
+        Outcome::Remembered { count: 1, .. }
+    ));
+}
+
+/// A third signer follows the second, which followed the first: what the second did not believe, the third does not either.
+#[test]
+fn nobody_believes_what_the_signer_before_did_not() {
+    let first = Fixture::new();
+    let mut active = first.bench();
+    signature(&active.issue(1, Leaf::new(&first.member).request()));
+    let second_machine = second(&first);
+    let mut standby = follower(&second_machine);
+    relay(&mut active, &mut standby);
+    let followed = standby.core.status(standby.now).replicated;
+    let made_up = Record::Promoted {
+        time: noon().unix(),
+        epoch: 1_000,
+    };
+    let made_up = Operation::Replicate {
+        after: followed,
+        records: vec![LogRecord(made_up.encode())],
+    };
+    assert_eq!(standby.ask(2, made_up).outcome, Outcome::Done);
+    assert_eq!(standby.core.promote(standby.now).unwrap(), 2);
+    standby.greet();
+
+    let mut third_machine = second(&second_machine);
+    third_machine.signer_id = 3;
+    let mut third = follower(&third_machine);
+    relay(&mut standby, &mut third);
+    assert_eq!(third.core.memory().epoch(), 2);
+    let own = standby.core.memory().authority(&signer_authority(&first));
+    let followed = third.core.memory().authority(&signer_authority(&first));
+    assert!(own.is_some() && followed.is_some());
+    assert_eq!(third.core.promote(third.now).unwrap(), 3);
 }
 
 /// A host that was restored from a backup, or lies, does not turn the time back.

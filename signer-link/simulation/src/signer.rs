@@ -8,6 +8,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use pki::{SignatureAlgorithm, Time};
 use signer::ca::Ca;
+use signer::checkpoint;
 use signer::clock::SignerClock;
 use signer::core::{Core, Opening, Rules};
 use signer::journal_record::{Record, hash};
@@ -326,6 +327,12 @@ impl Machine {
         core.map_or(0, |core| core.memory().replicated().sequence)
     }
 
+    /// Up to which of them a checkpoint vouches.
+    pub(crate) fn vouched_for(&self) -> u64 {
+        let core = self.running.as_ref().map(|running| &running.core);
+        core.map_or(0, |core| core.memory().vouched_for())
+    }
+
     /// The next frame for the cable.
     pub(crate) fn transmit(&mut self, now: u64) -> Option<Vec<u8>> {
         let millis = self.clock.millis(now);
@@ -378,7 +385,9 @@ impl signer::keys::Keys for Keys {
         if !self.open || self.ca(ca).is_none() {
             return Err(KeysGone("they are not open".to_owned()));
         }
-        if let Some(durable) = self.disk.durable(JOURNAL) {
+        if !checkpoint::is_message(message)
+            && let Some(durable) = self.disk.durable(JOURNAL)
+        {
             let mut checker = self.checker.borrow_mut();
             checker.signs(self.signer, &durable, hash(message));
         }

@@ -241,7 +241,7 @@ pub struct IssuerInfo {
 }
 
 /// Where in the hash-chained journal an act stands.
-#[derive(Clone, Copy, Debug, Decode, Encode, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Decode, Default, Encode, PartialEq, Eq)]
 pub struct Receipt {
     /// Number of the record, counted from 1.
     #[n(0)]

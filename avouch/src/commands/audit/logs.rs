@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use journal::{End, Position};
+use pki::Certificate;
 use serde_json::{Value, json};
+use signer::checkpoint;
 use signer::journal_record::Record;
 
 use super::acts::Acts;
@@ -28,6 +30,8 @@ pub(super) struct Mark {
 pub(super) struct Logs {
     logs: Vec<Archive>,
     marks: Vec<Mark>,
+    /// The CAs of the ledger, by name.
+    cas: BTreeMap<String, Certificate>,
     pub(super) acts: Acts,
     pub(super) differences: Vec<Difference>,
 }
@@ -40,6 +44,19 @@ struct Archive {
     counts: Counts,
     /// Of a standby: how far it has the other's log, and the chain there.
     replica: Position,
+    vouched: Vouched,
+}
+
+/// What the signed checkpoints of a log cover.
+#[derive(Clone, Copy, Debug, Default)]
+struct Vouched {
+    checkpoints: u64,
+    /// The last of them.
+    record: u64,
+    /// By CAs that the ledger does not have.
+    of_strangers: u64,
+    /// One was no signature over the log; so nor are those after it.
+    forged: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,17 +69,23 @@ struct Counts {
 }
 
 impl Logs {
-    pub(super) fn open(data: &DataDir, marks: Vec<Mark>) -> Result<Self> {
+    pub(super) fn open(
+        data: &DataDir,
+        marks: Vec<Mark>,
+        cas: BTreeMap<String, Certificate>,
+    ) -> Result<Self> {
         let archive = |log| Archive {
             log,
             end: End::default(),
             damaged: false,
             counts: Counts::default(),
             replica: Position::start(journal::SIGNER_JOURNAL),
+            vouched: Vouched::default(),
         };
         Ok(Self {
             logs: signer_log::all(data)?.into_iter().map(archive).collect(),
             marks,
+            cas,
             acts: Acts::default(),
             differences: Vec::new(),
         })
@@ -93,13 +116,16 @@ impl Logs {
                 continue;
             }
             let (acts, marks, found) = (&mut self.acts, &self.marks, &mut self.differences);
-            let (id, counts, replica) = (
+            let (id, counts, replica, vouched) = (
                 archive.log.signer_id,
                 &mut archive.counts,
                 &mut archive.replica,
+                &mut archive.vouched,
             );
+            let cas = &self.cas;
             let mut last = archive.end.position;
             let end = archive.log.read_on(|entry| {
+                found.extend(vouched.take(cas, id, last, &entry));
                 last = entry.position;
                 counts.take(&entry);
                 found.extend(acts.take(id, &entry));
@@ -269,6 +295,19 @@ impl Logs {
                     human::count(archive.replica.sequence)
                 ));
             }
+            if archive.vouched.checkpoints > 0 {
+                line.push_str(&format!(
+                    "\n  {} checkpoints in it are signed by its CAs; {} records come after the last one",
+                    human::count(archive.vouched.checkpoints),
+                    human::count(archive.end.position.sequence - archive.vouched.record)
+                ));
+            }
+            if archive.vouched.of_strangers > 0 {
+                line.push_str(&format!(
+                    "\n  {} checkpoints in it are signed by CAs that the ledger does not have, so they say nothing",
+                    human::count(archive.vouched.of_strangers)
+                ));
+            }
             if archive.end.incomplete > 0 && !archive.damaged {
                 line.push_str(&format!(
                     "\n  {} octets behind that are no whole record (being written, or left by a crash)",
@@ -295,6 +334,8 @@ impl Logs {
                 "revocations": archive.counts.revocations,
                 "refused": archive.counts.refused,
                 "replicated": archive.replica.sequence,
+                "checkpoints": archive.vouched.checkpoints,
+                "vouched_for": archive.vouched.record,
             })
         };
         self.logs.iter().map(object).collect()
@@ -305,6 +346,50 @@ impl Logs {
         self.logs
             .iter()
             .map(|archive| (archive.log.signer_id, archive.end.position))
+    }
+}
+
+impl Vouched {
+    /// Verifies a checkpoint, which stands behind `before` in the log.
+    fn take(
+        &mut self,
+        cas: &BTreeMap<String, Certificate>,
+        signer: u8,
+        before: Position,
+        entry: &Entry,
+    ) -> Option<Difference> {
+        let Ok(Record::Checkpoint {
+            time,
+            issuer,
+            signature,
+        }) = &entry.record
+        else {
+            return None;
+        };
+        let record = entry.position.sequence;
+        let Some(ca) = cas.get(issuer) else {
+            self.of_strangers += 1;
+            return None;
+        };
+        let why = match checkpoint::verify(ca.public_key(), before, *time, signature) {
+            Ok(()) => {
+                self.checkpoints += 1;
+                self.record = record;
+                return None;
+            }
+            Err(_) if self.forged => return None,
+            Err(why) => why,
+        };
+        self.forged = true;
+        let about = About {
+            signer: Some(signer),
+            record: Some(record),
+            ..About::default()
+        };
+        let text = format!(
+            "record {record} of the log of signer {signer} is no signature of {issuer} over the records before it: {why}"
+        );
+        Some(Difference::new("log-forged", about, text))
     }
 }
 

@@ -110,7 +110,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
                 bucket,
                 after,
             } => plain(self.bucket(&issuer, bucket, after.as_deref())),
-            Operation::GetLog { after } => plain(self.read_log(after)?),
+            Operation::GetLog { after } => plain(self.read_log(after, now)?),
             Operation::AckLog { archived } => {
                 let done = self.archived(&archived);
                 let refusal = "that is not where this log stood, or it goes back";

@@ -34,7 +34,8 @@ impl<S: Storage, K: Keys> Core<S, K> {
         })
     }
 
-    pub(super) fn read_log(&self, after: u64) -> Result<Outcome, CoreError> {
+    pub(super) fn read_log(&mut self, after: u64, now: u64) -> Result<Outcome, CoreError> {
+        self.vouch(now)?;
         let head = self.head();
         let mut records = Vec::new();
         let mut octets = 0;

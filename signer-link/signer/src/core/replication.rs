@@ -1,11 +1,13 @@
-//! A standby follows the active signer's journal, which the host relays.
+//! A standby follows the active signer's journal, which the host relays. It believes what a checkpoint vouches for.
 
 use journal::Storage;
 use wire::{LogRecord, Outcome};
 
 use super::{Core, CoreError};
+use crate::checkpoint;
 use crate::journal_record::Record;
 use crate::keys::Keys;
+use crate::memory::Memory;
 
 impl<S: Storage, K: Keys> Core<S, K> {
     /// Takes over what comes next in the active signer's journal. All or nothing.
@@ -31,6 +33,9 @@ impl<S: Storage, K: Keys> Core<S, K> {
         }
         // What is here already came before a cut, and was acknowledged to nobody.
         let known = usize::try_from(have - after).unwrap_or(usize::MAX);
+        if let Err(message) = self.check_checkpoints(records.get(known..).unwrap_or_default()) {
+            return self.not_allowed("records", &message, now);
+        }
         for record in records.into_iter().skip(known) {
             let sequence = self.memory.replicated().sequence + 1;
             self.conclude(Record::Replicated {
@@ -39,5 +44,30 @@ impl<S: Storage, K: Keys> Core<S, K> {
             })?;
         }
         Ok(Outcome::Done)
+    }
+
+    /// Each checkpoint must be the signature of a CA whose key this signer has, over this very log.
+    fn check_checkpoints(&self, records: &[LogRecord]) -> Result<(), String> {
+        let mut position = self.memory.replicated();
+        for LogRecord(octets) in records {
+            if let Ok(Record::Checkpoint {
+                time,
+                issuer,
+                signature,
+            }) = Record::decode(octets)
+            {
+                let ca = self.keys.ca(&issuer).ok_or_else(|| {
+                    format!("a checkpoint is signed with the key of {issuer}, which is not open here: carry it over")
+                })?;
+                let key = ca.certificate.public_key();
+                checkpoint::verify(key, position, time, &signature).map_err(|error| {
+                    format!(
+                        "a checkpoint is not the signature of {issuer} over these records: {error}"
+                    )
+                })?;
+            }
+            position = Memory::follows_on(position, octets);
+        }
+        Ok(())
     }
 }

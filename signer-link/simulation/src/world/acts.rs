@@ -200,7 +200,7 @@ impl World {
         if !self.may_promote
             || self.promoted() == 1
             || !stands_by
-            || standby.replicated() == 0
+            || standby.vouched_for() == 0
             || self.caller.is_wrong_open()
             || self.newest.iter().any(Option::is_some)
             || self.random.bool()
