@@ -26,10 +26,13 @@ impl CrlNumber {
         Self::checked(&self.0 + 1_u8)
     }
 
+    /// How many bits number the CRLs of one run.
+    pub const RUN_BITS: u32 = 40;
+
     /// The last number that has the same bits above the lowest 40. The signers of a standby pair take such runs in turn: one
     /// that is promoted goes on above the last number of the run before, which nobody ever uses up.
     pub fn last_of_run(&self) -> Self {
-        const RUN: u64 = (1 << 40) - 1;
+        const RUN: u64 = (1 << CrlNumber::RUN_BITS) - 1;
         Self(&self.0 | BigUint::from(RUN))
     }
 

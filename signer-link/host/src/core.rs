@@ -129,9 +129,9 @@ struct Cable<D: Directory> {
     breach: Option<String>,
     /// How far the standby is, since the last time that it was written down.
     replicated: Option<(u8, u64)>,
-    /// The standby did not take what followed on what it was thought to have.
-    replicate_anew: bool,
-    /// It has refused that as well: not before this.
+    /// The standby did not take the records up to this one.
+    not_taken: Option<u64>,
+    /// When the log is offered to it again.
     replicate_at: Millis,
 }
 
@@ -164,7 +164,7 @@ impl<D: Directory> Core<D> {
                 seen: None,
                 breach: None,
                 replicated: None,
-                replicate_anew: false,
+                not_taken: None,
                 replicate_at: 0,
             });
         }
@@ -207,6 +207,7 @@ impl<D: Directory> Core<D> {
             epoch: self.outbox.epoch(),
         };
         self.cables[cable].session = Some(Session::begin(hello.epoch, now.millis));
+        self.cables[cable].replicate_at = 0;
         self.queue.resume();
         self.send(cable, &FromHost::Hello(hello));
     }

@@ -5,6 +5,7 @@
 //! believes only what such a signature follows, and `avouch audit verify` checks them all.
 
 use journal::Position;
+use minicbor::{Decode, Encode};
 use pki::{BadSignature, PublicKey, SignatureAlgorithm};
 
 use crate::ca::Ca;
@@ -12,11 +13,46 @@ use crate::ca::Ca;
 /// What a message begins with. No certificate, CRL or OCSP response does: those are SEQUENCEs, and begin with 0x30.
 const CONTEXT: &[u8] = b"Avouch signer log checkpoint 1\0";
 
-/// What is signed of a log that stands at `position`: the context, the number of records (8 octets, big-endian), the head of
-/// the chain (32 octets), and the signer's time in seconds since 1970 (8 octets, big-endian).
-pub fn message(position: Position, time: i64) -> Vec<u8> {
-    let sequence = position.sequence.to_be_bytes();
-    [CONTEXT, &sequence, &position.head, &time.to_be_bytes()].concat()
+/// What a checkpoint says.
+#[derive(Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Whose log it is: what its serial numbers begin with.
+    #[n(0)]
+    pub signer_id: u8,
+    /// Its promotion epoch.
+    #[n(1)]
+    pub epoch: u32,
+    /// The signer's time, in seconds since 1970.
+    #[n(2)]
+    pub time: i64,
+    /// The name of the CA's key.
+    #[n(3)]
+    pub issuer: String,
+    /// The signature over [`Self::message`].
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub signature: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// What is signed of a log that stands at `position`: the context, the signer's id (1 octet), its promotion epoch (4),
+    /// the number of records (8), the head of the chain (32) and the time (8), all big-endian.
+    pub fn message(&self, position: Position) -> Vec<u8> {
+        [
+            CONTEXT,
+            &[self.signer_id],
+            &self.epoch.to_be_bytes(),
+            &position.sequence.to_be_bytes(),
+            &position.head,
+            &self.time.to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    /// Verifies that this key has signed a log that stands at `position`.
+    pub fn verify(&self, key: &PublicKey, position: Position) -> Result<(), BadSignature> {
+        let algorithm = algorithm(key).ok_or(BadSignature::BadKey)?;
+        key.verify(algorithm, &self.message(position), &self.signature)
+    }
 }
 
 /// Whether these octets are one.
@@ -24,20 +60,14 @@ pub fn is_message(octets: &[u8]) -> bool {
     octets.starts_with(CONTEXT)
 }
 
-/// Verifies the signature of a checkpoint that stands behind `position` in its log.
-pub fn verify(
-    key: &PublicKey,
-    position: Position,
-    time: i64,
-    signature: &[u8],
-) -> Result<(), BadSignature> {
-    let algorithm = algorithm(key).ok_or(BadSignature::BadKey)?;
-    key.verify(algorithm, &message(position, time), signature)
-}
-
-/// The CA whose key signs them, and how: the one whose signature is the shortest, so that the cable carries little.
-pub(crate) fn signer(cas: &[Ca]) -> Option<(&Ca, SignatureAlgorithm)> {
-    let ca = cas.iter().min_by_key(|ca| (octets(ca), &ca.name))?;
+/// The CA whose key signs them, and how: the one that signed the last, so that a new key is with the standby before it
+/// must verify with it; else the one whose signature is the shortest, so that the cable carries little.
+pub(crate) fn signer<'a>(
+    cas: &'a [Ca],
+    last: Option<&str>,
+) -> Option<(&'a Ca, SignatureAlgorithm)> {
+    let same = cas.iter().find(|ca| Some(&*ca.name) == last);
+    let ca = same.or_else(|| cas.iter().min_by_key(|ca| (octets(ca), &ca.name)))?;
     Some((ca, algorithm(ca.certificate.public_key())?))
 }
 

@@ -135,6 +135,9 @@ pub enum CoreError {
          (`avouch signer log`) before anything is signed again"
     )]
     LastEpoch,
+    /// Somebody made the journal up.
+    #[error("the journal is not one that {0} has signed for this signer: put back the true one")]
+    NotItsJournal(String),
     /// A message of its own could not be made.
     #[error("an answer could not be encoded: {0}")]
     Wire(#[from] wire::WireError),
@@ -200,7 +203,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
 
     /// What only an attacker would do: the keys are wiped.
     pub fn breach(&mut self, what: &str, now: u64) {
-        self.lock(&format!("security: {what}"), now);
+        self.wipe(&format!("security: {what}"), now);
     }
 
     /// Messages of the host that came together, in their order. Gives the answers, in the same order.
@@ -257,8 +260,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
             maintenance: None,
         });
         self.take_keys(now)?;
-        self.check_journal(now);
-        Ok(())
+        self.check_journal(now)
     }
 
     /// Makes this signer the active one: the host follows the highest epoch, and the signer before locks when it hears
@@ -266,7 +268,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
     pub fn promote(&mut self, now: u64) -> Result<u32, CoreError> {
         self.may_be_promoted()?;
         // Whom it follows was promoted, even if the record of that has not come yet.
-        let followed = u32::from(self.memory.vouched_for() > 0);
+        let followed = u32::from(self.memory.vouched_for().is_some());
         let epoch = self.memory.epoch().max(followed).checked_add(1);
         let epoch = epoch.ok_or(CoreError::LastEpoch)?;
         self.record(Record::Promoted {
@@ -281,7 +283,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
         if !self.memory.is_standby() {
             return Err(CoreError::NotStandby);
         }
-        if self.memory.follows() && self.memory.vouched_for() == 0 {
+        if self.memory.follows() && self.memory.vouched_for().is_none() {
             return Err(CoreError::NothingFollowed);
         }
         Ok(())
@@ -296,8 +298,16 @@ impl<S: Storage, K: Keys> Core<S, K> {
         })
     }
 
-    /// Wipes the keys.
+    /// Locks without haste: what was done until now is vouched for, so that a standby knows it.
     pub fn lock(&mut self, reason: &str, now: u64) {
+        if let Err(error) = self.vouch(now) {
+            tracing::error!("the log has no checkpoint: {error}");
+        }
+        self.wipe(reason, now);
+    }
+
+    /// Wipes the keys.
+    fn wipe(&mut self, reason: &str, now: u64) {
         self.keys.wipe();
         self.unlocked = None;
         if self.memory.locked().is_some() || self.failed.is_some() {
@@ -388,7 +398,7 @@ impl<S: Storage, K: Keys> Core<S, K> {
                 tracing::error!("LOCKED: {error}");
                 self.failed = Some(error.to_string());
             }
-            _ => self.lock(&error.to_string(), now),
+            _ => self.wipe(&error.to_string(), now),
         }
     }
 }

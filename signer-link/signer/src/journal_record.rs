@@ -3,6 +3,8 @@
 use minicbor::{Decode, Encode};
 use wire::{CrlScope, ListChange, Refused, RequestId, Revoke};
 
+use crate::checkpoint::Checkpoint;
+
 /// SHA-256 of something.
 pub type Hash = [u8; 32];
 
@@ -202,19 +204,9 @@ pub enum Record {
         #[n(0)]
         time: i64,
     },
-    /// A CA's key vouches for the log up to the record before this one ([`crate::checkpoint`]).
+    /// A CA's key vouches for the log up to the record before this one.
     #[n(16)]
-    Checkpoint {
-        /// Seconds since 1970.
-        #[n(0)]
-        time: i64,
-        /// The name of the CA's key.
-        #[n(1)]
-        issuer: String,
-        /// The signature over [`crate::checkpoint::message`].
-        #[cbor(n(2), with = "minicbor::bytes")]
-        signature: Vec<u8>,
-    },
+    Checkpoint(#[n(0)] Checkpoint),
     /// The host, or somebody at the cable, did what an honest one does not, and nothing came of it; or the signer
     /// suspended itself.
     #[n(13)]
@@ -349,7 +341,7 @@ impl Record {
             | Self::Promoted { time, .. }
             | Self::Session { time, .. }
             | Self::WindDown { time, .. }
-            | Self::Checkpoint { time, .. }
+            | Self::Checkpoint(Checkpoint { time, .. })
             | Self::Noticed { time, .. } => Some(*time),
             Self::Signed { .. } | Self::Replicated { .. } => None,
         }

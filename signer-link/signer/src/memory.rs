@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pki::{CrlNumber, Serial, Time};
 use wire::{CrlScope, Receipt, RequestId, Revoke};
 
+use crate::checkpoint::Checkpoint;
 use crate::complete_history::CompleteHistory;
 use crate::journal_record::{Act, Hash, Record};
 use crate::lists::{List, Lists};
@@ -26,27 +27,14 @@ pub struct Memory {
     winds_down: bool,
     /// Where the own log stands.
     own: Receipt,
-    /// Its last checkpoint.
-    checkpoint: Option<Checkpoint>,
+    /// Its last checkpoint, and where it stood before that.
+    checkpoint: Option<(Receipt, Checkpoint)>,
     replicated: journal::Position,
-    /// Up to which record of the active signer's log a checkpoint vouches.
-    vouched_for: u64,
+    /// The last checkpoint of the active signer's log, and where that stood with it.
+    vouched_for: Option<(journal::Position, Checkpoint)>,
     /// Of a standby: records that no checkpoint follows yet. The first list is of the log that it follows; the second of the
-    /// log that the active signer followed before it was promoted; and so on.
+    /// log that this one followed before its signer was promoted; and so on.
     unvouched: Vec<Vec<Relayed>>,
-}
-
-/// A checkpoint of the own log.
-#[derive(Clone, Debug)]
-pub struct Checkpoint {
-    /// Where the log stood before it.
-    pub position: Receipt,
-    /// Seconds since 1970.
-    pub time: i64,
-    /// The name of the CA's key.
-    pub issuer: String,
-    /// The signature.
-    pub signature: Vec<u8>,
 }
 
 /// A record of another signer's log, and where in ours it stands.
@@ -140,18 +128,7 @@ impl Memory {
             } => self.revoke(id, digest, authority, &revoke, receipt.sequence),
             Record::Unlocked { .. } => self.locked = None,
             Record::Locked { reason, .. } => self.locked = Some(reason),
-            Record::Checkpoint {
-                time,
-                issuer,
-                signature,
-            } => {
-                self.checkpoint = Some(Checkpoint {
-                    position: self.own,
-                    time,
-                    issuer,
-                    signature,
-                });
-            }
+            Record::Checkpoint(checkpoint) => self.checkpoint = Some((self.own, checkpoint)),
             Record::Promoted { epoch, .. } => {
                 self.raise_epoch(epoch);
                 self.promoted = true;
@@ -160,8 +137,8 @@ impl Memory {
             Record::Replicated { record, .. } => {
                 self.replicated = self.replicated_after(&record);
                 let octets = record;
-                if self.follow(0, Relayed { receipt, octets }) {
-                    self.vouched_for = self.replicated.sequence;
+                if let Some(checkpoint) = self.follow(0, Relayed { receipt, octets }) {
+                    self.vouched_for = Some((self.replicated, checkpoint));
                 }
             }
         }
@@ -260,24 +237,21 @@ impl Memory {
         self.refused(id, digest, sequence);
     }
 
-    /// Of a standby: the next record of a log that is followed, `depth` signers away. It is learnt from when a checkpoint
-    /// comes, which was verified before it was written down here or there. Gives whether it is one.
-    fn follow(&mut self, depth: usize, relayed: Relayed) -> bool {
+    /// Of a standby: the next record of a log that is followed, or at a greater `depth` of one that the signer of that log
+    /// followed before. It is learnt from when a checkpoint comes, which was verified before it was written down. Gives the
+    /// checkpoint, if it is one.
+    fn follow(&mut self, depth: usize, relayed: Relayed) -> Option<Checkpoint> {
         if self.unvouched.len() <= depth {
             self.unvouched.resize_with(depth + 1, Vec::new);
         }
-        let is_checkpoint = matches!(
-            Record::decode(&relayed.octets),
-            Ok(Record::Checkpoint { .. })
-        );
-        if !is_checkpoint {
+        let Ok(Record::Checkpoint(checkpoint)) = Record::decode(&relayed.octets) else {
             self.unvouched[depth].push(relayed);
-            return false;
-        }
+            return None;
+        };
         for relayed in std::mem::take(&mut self.unvouched[depth]) {
             self.learn(depth, relayed);
         }
-        true
+        Some(checkpoint)
     }
 
     /// A record of that log that a checkpoint vouches for.
@@ -324,13 +298,13 @@ impl Memory {
         self.replicated
     }
 
-    /// Up to which of its records a checkpoint vouches for it. What comes after that is not believed yet.
-    pub const fn vouched_for(&self) -> u64 {
-        self.vouched_for
+    /// Where the active signer's log stands with its last checkpoint here. What comes after that is not believed yet.
+    pub const fn vouched_for(&self) -> Option<&(journal::Position, Checkpoint)> {
+        self.vouched_for.as_ref()
     }
 
-    /// The last checkpoint of the own log, if there is one.
-    pub const fn checkpoint(&self) -> Option<&Checkpoint> {
+    /// The last checkpoint of the own log, and where that stood before it.
+    pub const fn checkpoint(&self) -> Option<&(Receipt, Checkpoint)> {
         self.checkpoint.as_ref()
     }
 
@@ -374,6 +348,16 @@ impl Memory {
     /// What is known about an authority, if anything is.
     pub fn authority(&self, authority: &Hash) -> Option<&Authority> {
         self.authorities.get(authority)
+    }
+
+    /// The number that every CRL of an authority must be above since a signer was promoted, if one was: above all that was
+    /// left to those before, also for an authority of which nothing is known yet.
+    pub fn left_behind(&self, authority: &Hash) -> Option<CrlNumber> {
+        let promotions = u128::from(self.epoch.saturating_sub(1));
+        let runs = (promotions << CrlNumber::RUN_BITS).checked_sub(1);
+        let least = runs.and_then(|last| CrlNumber::from_be_bytes(&last.to_be_bytes()).ok());
+        let known = self.authorities.get(authority);
+        least.max(known.and_then(|known| known.left_behind.clone()))
     }
 
     /// The newest list of a scope.
@@ -422,16 +406,17 @@ impl Memory {
 }
 
 impl Authority {
-    /// The number that every CRL must be above since a signer was promoted, if one was.
-    pub const fn left_behind(&self) -> Option<&CrlNumber> {
-        self.left_behind.as_ref()
-    }
-
+    /// Each promotion leaves a run of numbers behind, also when nothing is known of what was signed in it.
     fn lift(&mut self) {
-        let last = self.lists.values().filter_map(Lists::last);
-        let highest = last.map(|list| &list.number).max();
-        let highest = highest.max(self.left_behind.as_ref());
-        self.left_behind = highest.map(CrlNumber::last_of_run);
+        let lists = self.lists.values().filter_map(Lists::last);
+        let last = lists.map(|list| &list.number).max();
+        let left_behind = self.left_behind.as_ref();
+        self.left_behind = match left_behind {
+            Some(left_behind) if last <= Some(left_behind) => {
+                left_behind.next().ok().map(|next| next.last_of_run())
+            }
+            _ => last.map(CrlNumber::last_of_run),
+        };
     }
 
     /// A CRL of this scope is going to be signed.

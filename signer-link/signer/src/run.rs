@@ -204,6 +204,16 @@ fn obey(core: &mut Signer, said: Asked, now: u64) -> anyhow::Result<()> {
         // Dual control: two have confirmed the date, and as many holders as open the keys type their passphrases.
         Asked::Promote(time) => {
             core.may_be_promoted()?;
+            if let Some((position, last)) = core.memory().vouched_for() {
+                println!(
+                    "It knows what signer {} (promotion epoch {}) did up to its record {}, of {}. If that is too little, or \
+                     another signer was active since, type no passphrase.",
+                    last.signer_id,
+                    last.epoch,
+                    position.sequence,
+                    Time::from_unix(last.time)
+                );
+            }
             let opened = core.keys_mut().open_anew()?;
             unlocked(core, opened, time, now)?;
             let epoch = core.promote(now)?;

@@ -4,11 +4,13 @@ mod common;
 
 use std::fs;
 
-use common::{Bench, Fixture, Leaf, crl, noon, policy, refusal, revoke, signature};
+use common::{Bench, Fixture, Leaf, PASSPHRASE, crl, noon, policy, refusal, revoke, signature};
+use keystore::EncryptedStore;
 use pki::crl::build::CrlEntry;
 use pki::{CrlNumber, Serial};
 use signer::core::CoreError;
 use signer::journal_record::Record;
+use signer::keyring::save_certificate;
 use signer::log::Log;
 use signer::settings::Limits;
 use wire::{LogRecord, Mode, Operation, Outcome, RefusalCode, RequestId, SignedResult};
@@ -254,7 +256,7 @@ fn a_made_up_log_is_not_believed() {
     active.ask(1, revoke(&entries, None));
     let true_log = log_after(&mut active, 0);
     let is_checkpoint =
-        |record: &LogRecord| matches!(Record::decode(&record.0), Ok(Record::Checkpoint { .. }));
+        |record: &LogRecord| matches!(Record::decode(&record.0), Ok(Record::Checkpoint(_)));
     assert_eq!(
         true_log
             .iter()
@@ -347,6 +349,77 @@ fn what_nobody_vouches_for_is_done_anew() {
         standby.ask(2, told).outcome,
         Outcome::Remembered { count: 1, .. }
     ));
+}
+
+/// A new key is first with the active signer; the standby follows on until somebody carries it over.
+#[test]
+fn a_key_that_the_standby_lacks_stops_nothing() {
+    let first = Fixture::new();
+    let mut active = first.bench_with(policy().with_base_url(None), Limits::default());
+    let second = second(&first);
+    let mut standby = follower(&second);
+    relay(&mut active, &mut standby);
+    // Of the same kind, and before the other by its name.
+    let store = EncryptedStore::open(&first.keys(), &PASSPHRASE.into()).unwrap();
+    save_certificate(&first.keys(), "late", &first.member).unwrap();
+    store.insert("late", &store.get("member").unwrap()).unwrap();
+    let mut request = Leaf::new(&first.member).request();
+    request.issuer = "late".to_owned();
+    signature(&active.issue(1, request));
+    relay(&mut active, &mut standby);
+    let (position, checkpoint) = standby.core.memory().vouched_for().unwrap();
+    assert_eq!(position.sequence, active.core.log().head().sequence);
+    assert_eq!(checkpoint.signer_id, first.signer_id);
+}
+
+/// How many numbers a signer has for its CRLs.
+const RUN: u64 = 1 << 40;
+
+fn numbered(fixture: &Fixture, number: u64, later: i64) -> Operation {
+    let this_update = noon().plus_seconds(later - 100);
+    Operation::SignCrl(crl(&fixture.member, number, this_update, &[]))
+}
+
+/// The first CRL of a CA may be what nobody has heard of.
+#[test]
+fn a_promotion_leaves_numbers_behind_also_of_a_ca_without_crls() {
+    let first = Fixture::new();
+    let mut active = first.bench();
+    let second_machine = second(&first);
+    let mut standby = follower(&second_machine);
+    relay(&mut active, &mut standby);
+    assert_eq!(standby.core.promote(standby.now).unwrap(), 2);
+    standby.greet();
+    let refused = refusal(&standby.ask(1, numbered(&first, RUN - 1, 0)));
+    assert_eq!(refused.above, Some(CrlNumber::from(RUN - 1)));
+    signature(&standby.ask(2, numbered(&first, RUN, 0)));
+}
+
+/// What the second one signs, the host keeps to itself; the third one uses none of its numbers.
+#[test]
+fn two_promotions_in_a_row_leave_two_runs_behind() {
+    let first = Fixture::new();
+    let mut active = first.bench();
+    signature(&active.ask(1, numbered(&first, 5, 0)));
+    let second_machine = second(&first);
+    let mut standby = follower(&second_machine);
+    relay(&mut active, &mut standby);
+    assert_eq!(standby.core.promote(standby.now).unwrap(), 2);
+    standby.greet();
+    let mut third_machine = second(&second_machine);
+    third_machine.signer_id = 3;
+    let mut third = follower(&third_machine);
+    relay(&mut standby, &mut third);
+    for (id, number) in [(10, RUN), (11, RUN + 1), (12, 2 * RUN - 1)] {
+        signature(&standby.ask(id, numbered(&first, number, id.into())));
+    }
+    assert_eq!(third.core.promote(third.now).unwrap(), 3);
+    third.greet();
+    for (id, number) in [(20, RUN), (21, RUN + 1), (22, 2 * RUN - 1)] {
+        let refused = refusal(&third.ask(id, numbered(&first, number, id.into())));
+        assert_eq!(refused.above, Some(CrlNumber::from(2 * RUN - 1)));
+    }
+    signature(&third.ask(30, numbered(&first, 2 * RUN, 30)));
 }
 
 /// A third signer follows the second, which followed the first: what the second did not believe, the third does not either.

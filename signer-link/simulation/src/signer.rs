@@ -330,7 +330,8 @@ impl Machine {
     /// Up to which of them a checkpoint vouches.
     pub(crate) fn vouched_for(&self) -> u64 {
         let core = self.running.as_ref().map(|running| &running.core);
-        core.map_or(0, |core| core.memory().vouched_for())
+        core.and_then(|core| core.memory().vouched_for())
+            .map_or(0, |(position, _)| position.sequence)
     }
 
     /// The next frame for the cable.

@@ -7,7 +7,6 @@ use anyhow::Result;
 use journal::{End, Position};
 use pki::Certificate;
 use serde_json::{Value, json};
-use signer::checkpoint;
 use signer::journal_record::Record;
 
 use super::acts::Acts;
@@ -295,13 +294,11 @@ impl Logs {
                     human::count(archive.replica.sequence)
                 ));
             }
-            if archive.vouched.checkpoints > 0 {
-                line.push_str(&format!(
-                    "\n  {} checkpoints in it are signed by its CAs; {} records come after the last one",
-                    human::count(archive.vouched.checkpoints),
-                    human::count(archive.end.position.sequence - archive.vouched.record)
-                ));
-            }
+            line.push_str(&format!(
+                "\n  {} checkpoints in it are signed by its CAs; no signature covers the {} records after the last one",
+                human::count(archive.vouched.checkpoints),
+                human::count(archive.end.position.sequence - archive.vouched.record)
+            ));
             if archive.vouched.of_strangers > 0 {
                 line.push_str(&format!(
                     "\n  {} checkpoints in it are signed by CAs that the ledger does not have, so they say nothing",
@@ -335,7 +332,8 @@ impl Logs {
                 "refused": archive.counts.refused,
                 "replicated": archive.replica.sequence,
                 "checkpoints": archive.vouched.checkpoints,
-                "vouched_for": archive.vouched.record,
+                "last_checkpoint": archive.vouched.record,
+                "checkpoints_of_strangers": archive.vouched.of_strangers,
             })
         };
         self.logs.iter().map(object).collect()
@@ -358,20 +356,21 @@ impl Vouched {
         before: Position,
         entry: &Entry,
     ) -> Option<Difference> {
-        let Ok(Record::Checkpoint {
-            time,
-            issuer,
-            signature,
-        }) = &entry.record
-        else {
+        let Ok(Record::Checkpoint(checkpoint)) = &entry.record else {
             return None;
         };
-        let record = entry.position.sequence;
+        let (record, issuer) = (entry.position.sequence, &checkpoint.issuer);
         let Some(ca) = cas.get(issuer) else {
             self.of_strangers += 1;
             return None;
         };
-        let why = match checkpoint::verify(ca.public_key(), before, *time, signature) {
+        let verified = match checkpoint.signer_id == signer {
+            true => checkpoint
+                .verify(ca.public_key(), before)
+                .map_err(|error| error.to_string()),
+            false => Err(format!("it is one of signer {}", checkpoint.signer_id)),
+        };
+        let why = match verified {
             Ok(()) => {
                 self.checkpoints += 1;
                 self.record = record;

@@ -85,7 +85,7 @@ fn what(record: &Record) -> String {
             false => format!("winds down no longer, by {}", holders.join(", ")),
         },
         Record::Follows { .. } => "the journal of a standby was made".to_owned(),
-        Record::Checkpoint { issuer, .. } => format!("checkpoint, signed by {issuer}"),
+        Record::Checkpoint(checkpoint) => format!("checkpoint, signed by {}", checkpoint.issuer),
         Record::Noticed { what, .. } => what.clone(),
         other => format!("{other:?}"),
     }
@@ -239,12 +239,12 @@ fn parts(record: &Record) -> Value {
             begins, holders, ..
         } => json!({ "kind": "wind-down", "begins": begins, "holders": holders }),
         Record::Follows { .. } => json!({ "kind": "follows" }),
-        Record::Checkpoint {
-            issuer, signature, ..
-        } => json!({
+        Record::Checkpoint(checkpoint) => json!({
             "kind": "checkpoint",
-            "issuer": issuer,
-            "signature": hex::encode(signature),
+            "signer": checkpoint.signer_id,
+            "epoch": checkpoint.epoch,
+            "issuer": checkpoint.issuer,
+            "signature": hex::encode(&checkpoint.signature),
         }),
         Record::Noticed { what, .. } => json!({ "kind": "noticed", "what": what }),
         other => json!({ "kind": "other", "text": format!("{other:?}") }),

@@ -12,8 +12,10 @@ use super::{Core, Output, Seen};
 
 /// After a question of this core's own that the signer refused.
 const REFUSED: Millis = 5_000;
-/// After a standby refused to take anything at all.
+/// After a standby refused the same records twice.
 const NOT_REPLICATED: Millis = 60_000;
+/// The first time: it says meanwhile how much it has.
+const ASK_FIRST: Millis = 1_000;
 
 impl<D: Directory> Core<D> {
     /// A message of the signer at the end of this cable, as the session gave it.
@@ -395,22 +397,20 @@ impl<D: Directory> Core<D> {
         match outcome {
             Outcome::Done => {
                 this.replicated = Some((active, last));
-                this.replicate_anew = false;
+                this.not_taken = this.not_taken.filter(|refused| *refused > last);
             }
             Outcome::Refused(refused) => {
-                // It has less than was thought, as after a restore: all of it again, which it takes where it is new.
                 tracing::warn!(
                     signer_id = this.settings.signer_id,
                     code = %refused.code,
                     "the standby does not take what follows: {}", refused.message
                 );
-                if this.replicate_anew {
-                    this.replicate_at = now.millis + NOT_REPLICATED;
-                }
-                // Or it was promoted, and says so.
+                // How much it has, as after a restore, or that it was promoted, it says in answer to a Ping. What it refuses
+                // twice is not offered again for a while.
                 session.ping_at = now.millis;
-                this.replicated = Some((active, 0));
-                this.replicate_anew = true;
+                let again = this.not_taken == Some(last);
+                this.replicate_at = now.millis + if again { NOT_REPLICATED } else { ASK_FIRST };
+                (this.replicated, this.not_taken) = (None, Some(last));
             }
             Outcome::Busy { .. } => self.pause(cable, "Replicate", &outcome, now),
             _ => self.rejected(cable, "it answers Replicate with something else", now),

@@ -248,9 +248,11 @@ impl<D: Directory> Core<D> {
             return;
         }
         let written = self.outbox.replicated(standby, leader);
-        let after = match this.replicated {
-            Some((of, after)) if of == leader => after,
-            _ => written,
+        let said = session.status.as_ref().map(|status| status.replicated);
+        let after = match (this.replicated, this.not_taken) {
+            (Some((of, after)), _) if of == leader => after,
+            (_, Some(_)) => said.unwrap_or(0),
+            (_, None) => written,
         };
         // Written down now and then: a standby takes again what it has.
         let caught_up = after >= self.cables[source].archive.end().sequence;

@@ -223,7 +223,7 @@ impl Signer {
             signatures_left: 1_000,
             strikes: 0,
             epoch: self.epoch,
-            replicated: 0,
+            replicated: self.followed,
             signer_id: self.id,
             winding_down: false,
         }

@@ -197,16 +197,15 @@ impl<S: Storage, K: Keys> Core<S, K> {
 
     /// V5: number and thisUpdate only rise.
     fn check_rises(&self, request: &SignCrl, authority: &Hash) -> Result<(), Refused> {
-        let known = self.memory.authority(authority);
-        if let Some(left_behind) = known.and_then(Authority::left_behind)
-            && request.number <= *left_behind
+        if let Some(left_behind) = self.memory.left_behind(authority)
+            && request.number <= left_behind
         {
             let message = format!(
                 "CRL number {} is not above {left_behind}: numbers up to that are left to the signer before the promotion (G8)",
                 request.number
             );
             return Err(Refused {
-                above: Some(left_behind.clone()),
+                above: Some(left_behind),
                 ..not_newer("number", message)
             });
         }

@@ -4,7 +4,6 @@ use journal::Storage;
 use wire::{LogRecord, Outcome};
 
 use super::{Core, CoreError};
-use crate::checkpoint;
 use crate::journal_record::Record;
 use crate::keys::Keys;
 use crate::memory::Memory;
@@ -50,19 +49,16 @@ impl<S: Storage, K: Keys> Core<S, K> {
     fn check_checkpoints(&self, records: &[LogRecord]) -> Result<(), String> {
         let mut position = self.memory.replicated();
         for LogRecord(octets) in records {
-            if let Ok(Record::Checkpoint {
-                time,
-                issuer,
-                signature,
-            }) = Record::decode(octets)
-            {
-                let ca = self.keys.ca(&issuer).ok_or_else(|| {
+            if let Ok(Record::Checkpoint(checkpoint)) = Record::decode(octets) {
+                let issuer = &checkpoint.issuer;
+                let ca = self.keys.ca(issuer).ok_or_else(|| {
                     format!("a checkpoint is signed with the key of {issuer}, which is not open here: carry it over")
                 })?;
-                let key = ca.certificate.public_key();
-                checkpoint::verify(key, position, time, &signature).map_err(|error| {
+                let verified = checkpoint.verify(ca.certificate.public_key(), position);
+                verified.map_err(|error| {
                     format!(
-                        "a checkpoint is not the signature of {issuer} over these records: {error}"
+                        "a checkpoint is not the signature of {issuer} over these records ({error}): somebody made them up, \
+                         or some before them. Make a new standby of this machine (signer standby)"
                     )
                 })?;
             }

@@ -25,7 +25,7 @@ use pki::{
 use signer::ca::Ca;
 use signer::ca_certificate::{self, Signer};
 use signer::clock::SignerClock;
-use signer::core::{Core, Opening, Rules};
+use signer::core::{Core, CoreError, Opening, Rules};
 use signer::journal_record::Record;
 use signer::keyring::{Keyring, load_pgp, save_certificate};
 use signer::keys::{Keys, KeysGone};
@@ -286,12 +286,16 @@ impl<S: Storage> Bench<S> {
     }
 
     pub(crate) fn unlock(&mut self) {
+        self.try_unlock().unwrap();
+    }
+
+    pub(crate) fn try_unlock(&mut self) -> Result<(), CoreError> {
         let opening = Opening {
             holders: vec!["tests".to_owned()],
             executable: [0; 32],
             time: self.clock.now(),
         };
-        self.core.unlock(&opening, self.now).unwrap();
+        self.core.unlock(&opening, self.now)
     }
 
     /// A new session, with a host that has archived all of the log.

@@ -102,7 +102,8 @@ impl Scene {
             process,
             // The ceremony itself has signed one thing: the user id of its OpenPGP key.
             honest: 1,
-            number: 0,
+            // Above what is left to the signers before it.
+            number: u64::from(PROMOTION_EPOCH - 1) << 40,
             _ceremony: ceremony,
         };
         let status = scene.host.connect();
