@@ -99,6 +99,7 @@ impl<'a> Edge<'a> {
             rules: verify::Rules {
                 ca_certificate: self.issuer.policy.subjects == Subjects::CaCertificates,
                 keeps_holds: self.issuer.origin == Origin::Imported,
+                bounded_by_responder: false,
                 bounded_by_crl: self.issuer.policy.source.is_followed(),
                 browser_forum: false,
             },

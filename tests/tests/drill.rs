@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -11,9 +12,11 @@ use std::time::{Duration, Instant};
 use e2e::program::{binary, program};
 use e2e::system::{EC, path, signal};
 use e2e::{System, wait_for};
+use journal::{Reader, SIGNER_JOURNAL};
 use ledger::{ImportedCertificate, ImportedStatus, Ledger};
 use pki::{Clock, HashAlgorithm, RevocationReason, Serial, SystemClock};
 use serde_json::Value;
+use signer::journal_record::Record;
 
 const CERTIFICATES: u32 = 2000;
 const AT_REST: Duration = Duration::from_secs(2);
@@ -124,9 +127,13 @@ fn files(system: &System) -> BTreeMap<PathBuf, String> {
         for file in found(&system.data().join(folder), "") {
             // SQLite's own notes about who reads where.
             if !file.to_string_lossy().ends_with("-shm") {
-                // Folded layers go.
-                let Ok(content) = fs::read(&file) else {
-                    continue;
+                let content = match file.ends_with("signer/journal") {
+                    true => acts(&file),
+                    // Folded layers go.
+                    false => match fs::read(&file) {
+                        Ok(content) => content,
+                        Err(_) => continue,
+                    },
                 };
                 let hash = HashAlgorithm::Sha256.digest(&content);
                 all.insert(file, format!("{hash:02x?}"));
@@ -134,6 +141,24 @@ fn files(system: &System) -> BTreeMap<PathBuf, String> {
         }
     }
     all
+}
+
+/// What stands in a journal beside its sessions, which begin anew where the machine pauses, and their checkpoints.
+fn acts(journal: &Path) -> Vec<u8> {
+    let mut acts = Vec::new();
+    let mut reader = Reader::open(journal).expect("the journal");
+    let read = reader.read_on(SIGNER_JOURNAL, |_, _, octets| {
+        let record = Record::decode(&octets).expect("a record");
+        if !matches!(
+            record,
+            Record::Session { .. } | Record::Noticed { .. } | Record::Checkpoint(_)
+        ) {
+            acts.extend_from_slice(&octets);
+        }
+        ControlFlow::Continue(())
+    });
+    read.expect("the journal");
+    acts
 }
 
 /// The same, once nobody has touched them for a while: a sweep may end, or layers be folded, after all is published.

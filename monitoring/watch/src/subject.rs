@@ -25,6 +25,7 @@ impl Subject {
             ca_certificate: self.issuer.policy.subjects == Subjects::CaCertificates,
             keeps_holds: self.issuer.origin == Origin::Imported,
             browser_forum: false,
+            bounded_by_responder: false,
             bounded_by_crl: self.issuer.policy.source.is_followed(),
         }
     }

@@ -178,7 +178,11 @@ impl Worker {
             .with_label_values(&[&self.issuer.name])
             .inc_by((count * HASHES.len()) as u64);
 
-        let (ca, rules, now) = (self.ca.clone(), self.rules(), self.shared.clock.now());
+        let (ca, rules, now) = (
+            self.ca.clone(),
+            self.publication_rules(),
+            self.shared.clock.now(),
+        );
         let failed =
             |error: crate::published::PublicationError| Failed::at("publishing")(error.into());
         let assembling = spawn_blocking(move || assemble(&good, &removed, &ca, rules, now));

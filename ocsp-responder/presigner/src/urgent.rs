@@ -100,8 +100,9 @@ impl Worker {
         let now = self.shared.clock.now();
         let failed =
             |error: crate::published::PublicationError| Failed::at("publishing")(error.into());
+        let rules = self.publication_rules();
         let (set, unfit) =
-            assemble(&signed, &needed.remove, &self.ca, self.rules(), now).map_err(failed)?;
+            assemble(&signed, &needed.remove, &self.ca, rules, now).map_err(failed)?;
         self.note_unfit(unfit);
         let view = self.published.view();
         // What cannot be read may be there.

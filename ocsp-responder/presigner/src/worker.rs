@@ -355,9 +355,14 @@ impl Worker {
     /// An answer that ends then gains nothing by being renewed at `now`: with what it rests on, or with the last
     /// responder certificate, whose last hours are too short for another answer (OCSP-35).
     fn exhausted_at(&self, now: Time) -> Option<Time> {
-        let responder = self.responder().map(Certificate::not_after);
-        let last = responder.filter(|ends| now.seconds_until(*ends) < self.schedule.least());
+        let last = self.last_hours(now);
         self.basis.ends().into_iter().chain(last).min()
+    }
+
+    /// When the responder certificate ends, if that is too soon for another answer.
+    fn last_hours(&self, now: Time) -> Option<Time> {
+        let ends = self.responder().map(Certificate::not_after);
+        ends.filter(|ends| now.seconds_until(*ends) < self.schedule.least())
     }
 
     /// Everything that follows from a new generation.
@@ -392,7 +397,17 @@ impl Worker {
             ca_certificate: self.issuer.policy.subjects == Subjects::CaCertificates,
             keeps_holds: self.issuer.origin == Origin::Imported,
             bounded_by_crl: self.basis.is_of_others(),
+            bounded_by_responder: false,
             browser_forum: false,
+        }
+    }
+
+    /// The rules for what is published now. A fresh answer that would be too short is not given, since there is the
+    /// published one; instead of that there would be none.
+    pub(crate) fn publication_rules(&self) -> Rules {
+        Rules {
+            bounded_by_responder: self.last_hours(self.shared.clock.now()).is_some(),
+            ..self.rules()
         }
     }
 

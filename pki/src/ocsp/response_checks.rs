@@ -357,12 +357,15 @@ fn not_stale(response: &Subject<'_>) -> Judgement {
     })
 }
 
-/// An answer that ends with its signer could not last longer; a revocation of that hour is told all the same.
 fn long_enough(response: &Subject<'_>) -> Judgement {
-    if response.expected.rules.bounded_by_crl {
+    let rules = response.expected.rules;
+    if rules.bounded_by_crl {
         return Ok(());
     }
-    let signer_ends = signer_ends(response);
+    let signer_ends = match rules.bounded_by_responder {
+        true => signer_ends(response),
+        false => Vec::new(),
+    };
     each(response, |answer| {
         validity(answer).map_or(Ok(()), |valid| {
             let bounded = next_update(answer).is_some_and(|time| signer_ends.contains(&time));

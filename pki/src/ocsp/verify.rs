@@ -66,6 +66,9 @@ pub struct Rules {
     /// Its statuses come from CRLs that somebody else signs, which no answer outlives: answers may be valid
     /// for less than 8 hours (OCSP-35).
     pub bounded_by_crl: bool,
+    /// Its last responder certificate ends within 8 hours: answers that end with it may be valid for less than that
+    /// (OCSP-35), since a revocation is told all the same.
+    pub bounded_by_responder: bool,
     /// The CA/Browser Forum's requirements: their revocation reasons (OCSP-44) and the names of
     /// responder certificates (OCSP-66).
     pub browser_forum: bool,

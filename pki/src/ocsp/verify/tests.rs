@@ -78,6 +78,7 @@ fn what_is_allowed_passes() {
             bench.response.next_update = spec::later(1);
         }),
         ("an hour, since its responder ends then", |bench| {
+            bench.rules.bounded_by_responder = true;
             let mut responder = bench.ca.responder_spec(&bench.key);
             responder.not_after = spec::signed_at().plus_seconds(3600);
             bench.use_certificate(responder.sign(|tbs| bench.ca.key.sign(tbs)));
